@@ -1,0 +1,63 @@
+//! The per-vCPU area: what GS points at, in both rings.
+//!
+//! The program never gets to change the GS base (CR4.FSGSBASE is off and `arch_prctl(ARCH_SET_GS)`
+//! is refused), so `gs:0` finds the area without a swap, at either privilege level.
+//!
+//! | offset | bytes | what |
+//! | --- | --- | --- |
+//! | 0 | 8 KiB | [`VcpuArea`] |
+//! | [`GDT`] | 4 KiB | descriptor table |
+//! | [`IDT`] | 4 KiB | interrupt descriptors |
+//! | [`TSS`] | 12 KiB | task state segment and its I/O permission bitmap |
+//! | [`FAULT_STACK`] | 16 KiB | stack of the exception entries (IST 1) |
+//! | [`STACK`] | 64 KiB | stack of upcalls |
+
+use super::error::ErrorRecord;
+
+/// Offset of the global descriptor table.
+pub const GDT: u64 = 8 << 10;
+/// Offset of the interrupt descriptor table.
+pub const IDT: u64 = 12 << 10;
+/// Offset of the task state segment.
+pub const TSS: u64 = 16 << 10;
+/// Offset of the lowest byte of the exception stack.
+pub const FAULT_STACK: u64 = 32 << 10;
+/// Bytes of the exception stack.
+pub const FAULT_STACK_SIZE: u64 = 16 << 10;
+/// Offset of the lowest byte of the upcall stack.
+pub const STACK: u64 = 64 << 10;
+/// Bytes of the upcall stack.
+pub const STACK_SIZE: u64 = 64 << 10;
+/// Bytes of the whole area.
+pub const SIZE: u64 = 128 << 10;
+
+/// The data at the start of the area. Offsets of the first fields are known to assembly.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct VcpuArea {
+    /// Address of this record (`gs:0`).
+    pub this: u64,
+    /// Index of the vCPU.
+    pub index: u64,
+    /// Linux thread id of the thread that runs here.
+    pub thread: u64,
+    /// Not 0 while freed objects wait for their revocation: `syscall` finishes them first.
+    pub pending: u64,
+    /// Where the `syscall` entry keeps the program's stack pointer.
+    pub saved_sp: u64,
+    /// Top of the upcall stack.
+    pub stack_top: u64,
+    /// Open contexts of the runtime's log.
+    pub log_depth: u64,
+    /// The thread's heap, owned by the runtime; 0 before `Upcall::Start`.
+    pub heap: u64,
+    /// Lowest address of the stack the program started on, and the address past its top: bounds
+    /// for the stack walk; 0 if unknown.
+    pub stack_low: u64,
+    /// See `stack_low`.
+    pub stack_high: u64,
+    /// The error record that `Request::Report` and `Upcall::Describe` speak of.
+    pub error: ErrorRecord,
+}
+
+const _: () = assert!(core::mem::size_of::<VcpuArea>() <= GDT as usize);

@@ -1,0 +1,109 @@
+//! The Linux process that the guest appears to be: what system-call handlers may ask of it.
+
+use crate::memory::user::{Fault, UserMemory};
+use std::path::Path;
+
+/// A Linux error number, positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+/// How a system call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It returns this value to the program (negative error numbers included).
+    Value(i64),
+    /// The program ends with this exit status (0 to 255).
+    Exit(i32),
+    /// The program dies of this signal.
+    Killed(i32),
+    /// A pointer argument, or memory that it leads to, is freed heap memory.
+    Revoked {
+        /// Name of the system call.
+        call: &'static str,
+        /// Number of the argument, from 1.
+        argument: usize,
+        /// Name of the argument.
+        name: &'static str,
+        /// The freed address.
+        address: dangless_core::address::GuestVirtual,
+    },
+}
+
+/// Arguments of `mmap`, as the program passed them.
+#[derive(Clone, Copy, Debug)]
+pub struct MapRequest {
+    /// Wanted address, or 0.
+    pub at: u64,
+    /// Bytes.
+    pub length: u64,
+    /// `PROT_*`
+    pub protection: i32,
+    /// `MAP_*`
+    pub flags: i32,
+    /// File, unless anonymous.
+    pub descriptor: i32,
+    /// Byte offset in the file.
+    pub offset: u64,
+}
+
+/// What handlers may ask of the process they serve. Implemented by the machine, and by a plain
+/// structure in tests and fuzzers.
+pub trait Process {
+    /// The program's memory.
+    fn memory(&self) -> &dyn UserMemory;
+
+    /// `mmap`; the address of the mapping.
+    ///
+    /// # Errors
+    /// As Linux: EINVAL, ENOMEM, EBADF, EACCES, EEXIST, ENODEV ...
+    fn map(&mut self, request: MapRequest) -> Result<u64, Errno>;
+    /// `munmap`.
+    ///
+    /// # Errors
+    /// EINVAL.
+    fn unmap(&mut self, at: u64, length: u64) -> Result<(), Errno>;
+    /// `mprotect`.
+    ///
+    /// # Errors
+    /// EINVAL, ENOMEM, EACCES.
+    fn protect(&mut self, at: u64, length: u64, protection: i32) -> Result<(), Errno>;
+    /// `mremap`; the address of the mapping.
+    ///
+    /// # Errors
+    /// EINVAL, ENOMEM, EFAULT.
+    fn remap(
+        &mut self,
+        at: u64,
+        old_length: u64,
+        new_length: u64,
+        flags: i32,
+        new_at: u64,
+    ) -> Result<u64, Errno>;
+    /// `brk`; the program break afterwards.
+    fn set_break(&mut self, at: u64) -> u64;
+    /// `madvise`.
+    ///
+    /// # Errors
+    /// EINVAL, ENOMEM.
+    fn advise(&mut self, at: u64, length: u64, advice: i32) -> Result<(), Errno>;
+    /// Whether all of `[at, at + length)` is mapped (for `mincore`, `msync`, `mlock`).
+    fn is_mapped(&self, at: u64, length: u64) -> bool;
+
+    /// The FS base (`arch_prctl`).
+    fn fs_base(&self) -> u64;
+    /// Sets the FS base.
+    fn set_fs_base(&mut self, base: u64);
+
+    /// Whether the descriptor is the VMM's own; the program sees EBADF.
+    fn is_hidden(&self, descriptor: i32) -> bool;
+    /// Absolute path of the program (`/proc/self/exe`).
+    fn executable(&self) -> &Path;
+    /// State that the handlers themselves keep for the process.
+    fn call_state(&mut self) -> &mut crate::syscalls::state::CallState;
+}
+
+impl From<Fault> for Errno {
+    fn from(_: Fault) -> Self {
+        Self(libc::EFAULT)
+    }
+}
