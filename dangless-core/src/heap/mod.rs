@@ -1,0 +1,1 @@
+//! The protected heap: windowed aliasing, revocation, reports on addresses.
