@@ -1,0 +1,20 @@
+// expect: heap-use-after-free READ 4
+// region: 20 of 40
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(void) {
+    int *items = malloc(10 * sizeof *items); /* ALLOC */
+    items[5] = 7;
+#ifdef BUG
+    free(items); /* FREE */
+#endif
+    int item = items[5]; /* FAULT */
+    printf("%.0f\n", (double)item);
+#ifndef BUG
+    free(items);
+#endif
+    puts("survived");
+    return 0;
+}

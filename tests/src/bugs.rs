@@ -1,0 +1,251 @@
+//! The bug corpus: each source under `bugs/` is built twice, with `-DBUG` and without.
+//!
+//! `bugs::NAME` runs the first under the VMM and holds the report against the source's header and
+//! markers; `twins::NAME` runs the second natively and under the VMM, where it must be silent;
+//! `oracle::NAME` checks the corpus itself with AddressSanitizer.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::comparison::{compare, Step};
+use crate::compile::{Compilation, Linking};
+use crate::execution::{self, End};
+use crate::header::{sources, Header, Marker};
+use crate::report::Report;
+use crate::scratch::Scratch;
+use crate::settings;
+use crate::store::{BuildError, Store};
+use crate::suite::{Case, Context, Evidence, Failure};
+
+/// What a bug prints if it lives on after the error.
+const SURVIVED: &str = "survived";
+/// How long a bug or twin may take on an ordinary machine.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// One bug.
+struct Bug {
+    name: String,
+    header: Header,
+}
+
+/// The corpus under the VMM: every bug and every twin, in every way that its header asks for.
+///
+/// # Errors
+/// When a source or its header cannot be read.
+pub fn cases() -> Result<Vec<Case>, BuildError> {
+    let mut cases = Vec::new();
+    for bug in corpus()? {
+        let bug = Arc::new(bug);
+        for linking in bug.header.linkings()? {
+            let suffix = match linking {
+                Linking::Static => String::new(),
+                other => format!("::{}", other.name()),
+            };
+            let name = format!("bugs::{}{suffix}", bug.name);
+            cases.push(case(name, &bug, linking, true, check_bug));
+            let name = format!("twins::{}{suffix}", bug.name);
+            cases.push(case(name, &bug, linking, false, check_twin));
+        }
+    }
+    Ok(cases)
+}
+
+/// The corpus under AddressSanitizer, natively: every bug that it can see, and every twin.
+///
+/// # Errors
+/// When a source or its header cannot be read.
+pub fn oracle_cases() -> Result<Vec<Case>, BuildError> {
+    let mut cases = Vec::new();
+    for bug in corpus()? {
+        let bug = Arc::new(bug);
+        if bug.header.get("oracle") != Some("blind") {
+            let name = format!("oracle::bugs::{}", bug.name);
+            cases.push(case(name, &bug, Linking::Sanitised, true, check_oracle));
+        }
+        let name = format!("oracle::twins::{}", bug.name);
+        cases.push(case(name, &bug, Linking::Sanitised, false, check_oracle_twin));
+    }
+    Ok(cases)
+}
+
+fn corpus() -> Result<Vec<Bug>, BuildError> {
+    let found = sources(&settings::package("bugs"), &["c", "cc"])?;
+    let read = |(name, path): (String, PathBuf)| {
+        let header = Header::read(&path)?;
+        if header.get("expect").is_none() || header.marked(Marker::Fault).is_empty() {
+            return Err(header.malformed("needs an `expect` line and a FAULT marker"));
+        }
+        Ok(Bug { name, header })
+    };
+    found.into_iter().map(read).collect()
+}
+
+fn case(
+    name: String,
+    bug: &Arc<Bug>,
+    linking: Linking,
+    buggy: bool,
+    check: fn(&Context, &str, &Bug, PathBuf) -> Result<Vec<Evidence>, Failure>,
+) -> Case {
+    let builder = Arc::clone(bug);
+    let bug = Arc::clone(bug);
+    let title = name.clone();
+    let program = move |bug: &Bug, store: &Store| {
+        let mut compilation = Compilation::new(&bug.header.path, linking);
+        compilation.flags = bug.header.words("flags");
+        if buggy {
+            compilation.flags.push("-DBUG".to_owned());
+        }
+        compilation.obtain(store)
+    };
+    Case {
+        name,
+        build: Box::new(move |store| program(&builder, store).map(drop)),
+        check: Box::new(move |context| {
+            check(context, &title, &bug, program(&bug, &context.store)?)
+        }),
+    }
+}
+
+fn check_twin(
+    context: &Context,
+    name: &str,
+    _: &Bug,
+    program: PathBuf,
+) -> Result<Vec<Evidence>, Failure> {
+    let mut step = Step::new(program, &[]);
+    step.limit = LIMIT;
+    compare(context, name, &[step])
+}
+
+fn check_bug(
+    context: &Context,
+    name: &str,
+    bug: &Bug,
+    program: PathBuf,
+) -> Result<Vec<Evidence>, Failure> {
+    run_alone(context, name, program, true, |end, stdout, report| {
+        let mut problems = Vec::new();
+        if end != End::Exit(1) {
+            problems.push(format!("{end} instead of exit status 1"));
+        }
+        if stdout.contains(SURVIVED) {
+            problems.push("the program went on after the error".to_owned());
+        }
+        match Report::find(report, "DanglessVMM") {
+            Some(report) => problems.extend(report_problems(&bug.header, &report, true)),
+            None => problems.push("no report".to_owned()),
+        }
+        problems
+    })
+}
+
+fn check_oracle(
+    context: &Context,
+    name: &str,
+    bug: &Bug,
+    program: PathBuf,
+) -> Result<Vec<Evidence>, Failure> {
+    run_alone(context, name, program, false, |_, _, report| {
+        match Report::find(report, "AddressSanitizer") {
+            Some(report) => report_problems(&bug.header, &report, false),
+            None => vec!["AddressSanitizer finds nothing".to_owned()],
+        }
+    })
+}
+
+fn check_oracle_twin(
+    context: &Context,
+    name: &str,
+    _: &Bug,
+    program: PathBuf,
+) -> Result<Vec<Evidence>, Failure> {
+    run_alone(context, name, program, false, |end, _, report| {
+        let mut problems = Vec::new();
+        if end != End::Exit(0) {
+            problems.push(format!("{end} instead of exit status 0"));
+        }
+        if Report::find(report, "AddressSanitizer").is_some() {
+            problems.push("AddressSanitizer finds an error in the twin".to_owned());
+        }
+        problems
+    })
+}
+
+/// Runs a program one way only; `judge` gets how it ended, its output and its errors.
+fn run_alone(
+    context: &Context,
+    name: &str,
+    program: PathBuf,
+    guest: bool,
+    judge: impl FnOnce(End, &str, &str) -> Vec<String>,
+) -> Result<Vec<Evidence>, Failure> {
+    let place = name.replace("::", "/");
+    let scratch = Scratch::new(settings::build("test-run").join(&place))?;
+    let mut step = Step::new(program, &[]);
+    step.limit = LIMIT;
+    if !guest {
+        // Leaks are not what is looked for, and looking for them needs ptrace.
+        let options = "detect_leaks=0:abort_on_error=0:allocator_may_return_null=1";
+        step.environment.push(("ASAN_OPTIONS".to_owned(), options.to_owned()));
+    }
+    let log = settings::build("test-logs").join(&place).join("run");
+    let outcome = execution::run(&step.invocation(context, scratch.path(), guest)?, &log)?;
+    let evidence = vec![Evidence::new("run", &log, &outcome)];
+    let stdout = String::from_utf8_lossy(&outcome.stdout);
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    let problems = judge(outcome.end, &stdout, &stderr);
+    if problems.is_empty() {
+        scratch.remove()?;
+        Ok(evidence)
+    } else {
+        Err(Failure::Wrong { problems, evidence })
+    }
+}
+
+/// What a report does not say as the source has it. The `exact` one is ours; the oracle may
+/// intercept a library function and so see a larger access, and does not know of system calls.
+fn report_problems(header: &Header, report: &Report, exact: bool) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut differ = |what: &str, found: Option<String>, wanted: String| {
+        if found.as_ref() != Some(&wanted) {
+            let found = found.unwrap_or_else(|| "nothing".to_owned());
+            problems.push(format!("{what}: {found} instead of {wanted}"));
+        }
+    };
+    let mut expected = header.words("expect").into_iter();
+    let kind = expected.next().unwrap_or_default();
+    differ("kind", Some(report.kind.clone()), kind.clone());
+    if let Some(access) = expected.next() {
+        differ("access", report.access.clone(), access);
+    }
+    if let Some(size) = expected.next() {
+        differ("access size", report.size.map(|size| size.to_string()), size);
+    }
+    if exact {
+        differ("summary", report.summary.clone(), kind);
+        if let Some(region) = header.get("region") {
+            let found = report.region.map(|(offset, size)| format!("{offset} of {size}"));
+            differ("region", found, region.to_owned());
+        }
+        if let [name, argument, parameter] = header.words("call").as_slice() {
+            let wanted = format!("{name}, argument {argument} ({parameter})");
+            differ("system call", report.call.clone(), wanted);
+        }
+    }
+    let file = header.path.file_name().unwrap_or_default().to_string_lossy();
+    let stacks = [
+        (Marker::Fault, "the error", &report.fault),
+        (Marker::Free, "the free", &report.free),
+        (Marker::Alloc, "the allocation", &report.alloc),
+    ];
+    for (marker, what, stack) in stacks {
+        let lines = header.marked(marker);
+        if !lines.is_empty() && !Report::names(stack, &file, &lines) {
+            let lines: Vec<String> = lines.iter().map(|line| format!("{file}:{line}")).collect();
+            problems.push(format!("the stack of {what} does not name {}", lines.join(" or ")));
+        }
+    }
+    problems
+}
