@@ -229,9 +229,15 @@ fn report_problems(header: &Header, report: &Report, exact: bool) -> Vec<String>
             let found = report.region.map(|(offset, size)| format!("{offset} of {size}"));
             differ("region", found, region.to_owned());
         }
-        if let [name, argument, parameter] = header.words("call").as_slice() {
-            let wanted = format!("{name}, argument {argument} ({parameter})");
-            differ("system call", report.call.clone(), wanted);
+        let call = header.words("call");
+        if let Some(name) = call.first() {
+            let argument = call.get(1).map_or(String::new(), |number| format!(", argument {number}"));
+            let wanted = format!("{name}{argument}");
+            let full = report.call.clone().unwrap_or_default();
+            let agrees = full.strip_prefix(&wanted).is_some_and(|rest| {
+                rest.chars().next().is_none_or(|next| !next.is_ascii_alphanumeric())
+            });
+            differ("system call", if agrees { Some(wanted.clone()) } else { report.call.clone() }, wanted);
         }
     }
     let file = header.path.file_name().unwrap_or_default().to_string_lossy();

@@ -1,0 +1,20 @@
+// expect: heap-use-after-free READ
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int main(void) {
+    char *text = malloc(64); /* ALLOC */
+    char copy[64];
+    strcpy(text, "seven");
+#ifdef BUG
+    free(text); /* FREE */
+#endif
+    strcpy(copy, text); /* FAULT */
+    printf("%s\n", copy);
+#ifndef BUG
+    free(text);
+#endif
+    puts("survived");
+    return 0;
+}
