@@ -1,4 +1,5 @@
 // expect: bad-free
+// oracle: blind
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
 // expect: bad-free
+// oracle: blind
 // linking: glibc musl
 // Memory that mmap gave is not malloc's to take back.
 #define _GNU_SOURCE

@@ -1,4 +1,5 @@
 // expect: bad-free
+// oracle: blind
 // linking: glibc
 #define _DEFAULT_SOURCE
 #include <stdio.h>

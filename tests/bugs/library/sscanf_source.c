@@ -1,4 +1,5 @@
 // expect: heap-use-after-free READ
+// oracle: blind
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
