@@ -1,0 +1,20 @@
+//! The unwind table of a program, made from its `.eh_frame`.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | [`build`] | from an ELF file to a [`ProgramTable`] |
+//! | [`rule`] | from one DWARF row to one [`dangless_core::unwind::Rule`] |
+//! | [`table`] | the finished table: a view for walks here, an image for the guest |
+//!
+//! DWARF comes from the program and is not trusted: a bad entry is skipped and counted, and the
+//! code it spoke of is walked by frame pointer.
+
+pub mod build;
+pub mod rule;
+pub mod table;
+
+pub use build::{build, UnwindError};
+pub use table::ProgramTable;
+
+#[cfg(test)]
+mod tests;
