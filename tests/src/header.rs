@@ -5,7 +5,7 @@
 //! | `expect` | bugs | kind, then `READ` or `WRITE`, then the size, the latter two where certain |
 //! | `region` | bugs | `OFFSET of SIZE`: where in the object the faulty address lies |
 //! | `call` | bugs | `NAME`, then the argument's number where certain: the system call that was given the pointer |
-//! | `oracle` | bugs | `blind`: AddressSanitizer does not see this bug |
+//! | `oracle` | bugs | AddressSanitizer is `blind` to this bug, or `forgetful` of where the object came from |
 //! | `flags` | all | further compiler flags |
 //! | `linking` | all | any of `glibc`, `pie`, `musl`; `glibc` if absent |
 //! | `args` | conformance | arguments |

@@ -1,4 +1,5 @@
 // expect: heap-use-after-free WRITE
+// oracle: forgetful
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

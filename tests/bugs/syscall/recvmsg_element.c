@@ -1,4 +1,5 @@
 // expect: heap-use-after-free
+// oracle: forgetful
 // call: recvmsg
 // region: 0 of 64
 #define _GNU_SOURCE
