@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# What every script here needs: where the repository is, how to speak to the user, how to fail.
+# Sourced, never run. Guarantees: every message goes to stderr as one line that names the script.
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+script_name=$(basename "$0")
+# Read by the scripts that source this file.
+# shellcheck disable=SC2034
+readonly repository script_name
+
+# One line of progress.
+say() {
+    printf '%s: %s\n' "$script_name" "$*" >&2
+}
+
+# One line that says what failed and what to do; ends the script with status 125, which no
+# sandboxed program and no test run uses for a result of its own.
+die() {
+    say "error: $*"
+    exit 125
+}
+
+# have COMMAND: whether the command exists.
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# kvm_usable: whether this user can open /dev/kvm for use.
+kvm_usable() {
+    [[ -c /dev/kvm ]] && (exec 3<>/dev/kvm) 2>/dev/null
+}
