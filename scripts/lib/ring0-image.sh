@@ -86,11 +86,42 @@ ring0_fetch_kernel() {
     done
 }
 
-# ring0_make_machine DIRECTORY: DIRECTORY/vmlinuz and DIRECTORY/modules.
+# ring0_unpack_kernel IMAGE TO: the kernel inside a compressed boot image. Unpacked here it saves the
+# machine two seconds of every boot; where the host has no tool for it, the image itself boots too.
+ring0_unpack_kernel() {
+    local image=$1 to=$2 sectors offset length
+    # Field offsets are those of the x86 boot protocol: setup_sects, payload_offset, payload_length.
+    sectors=$(od -An -tu1 -j $((0x1f1)) -N 1 "$image")
+    offset=$(od -An -tu4 -j $((0x248)) -N 4 "$image")
+    length=$(od -An -tu4 -j $((0x24c)) -N 4 "$image")
+    # The last four bytes of the payload are its unpacked size, not part of the compressed stream.
+    dd if="$image" of="$to.payload" bs=64K iflag=skip_bytes,count_bytes status=none \
+        skip=$(((sectors + 1) * 512 + offset)) count=$((length - 4))
+    if ring0_unpack_stream "$to.payload" >"$to" 2>/dev/null &&
+        [[ $(head -c 4 "$to") == $'\x7fELF' ]]; then
+        :
+    else
+        cp "$image" "$to"
+    fi
+    rm "$to.payload"
+}
+
+# ring0_unpack_stream FILE: unpacks by the first bytes, since the file has no telling name.
+ring0_unpack_stream() {
+    case $(od -An -tx1 -N 4 "$1" | tr -d ' ') in
+        fd377a58) xz -dc "$1" ;;
+        28b52ffd) zstd -dcq <"$1" ;;
+        02214c18) lz4 -dc <"$1" ;;
+        1f8b*) gzip -dc <"$1" ;;
+        *) return 1 ;;
+    esac
+}
+
+# ring0_make_machine DIRECTORY: DIRECTORY/kernel and DIRECTORY/modules.
 ring0_make_machine() {
     local directory=$1 module
     ring0_fetch_kernel "$directory"
-    cp "$directory"/root/boot/vmlinuz-* "$directory/vmlinuz"
+    ring0_unpack_kernel "$directory"/root/boot/vmlinuz-* "$directory/kernel"
     mkdir "$directory/modules"
     for module in "${ring0_modules[@]}"; do
         ring0_add_module "$module" "$directory/root" "$directory"
@@ -112,7 +143,7 @@ ring0_make_initramfs() {
     rm -r "$tree"
 }
 
-# ring0_image CACHE INIT: makes CACHE/machine/{vmlinuz,initramfs} where they are missing or older
+# ring0_image CACHE INIT: makes CACHE/machine/{kernel,initramfs} where they are missing or older
 # than what they are made of. Several callers at once wait for one another.
 ring0_image() {
     local cache=$1 init=$2 machine=$1/machine lock busybox
