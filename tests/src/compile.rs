@@ -70,15 +70,31 @@ impl Compilation {
         let stem = self.source.file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy().into_owned();
         let arguments = self.arguments()?;
-        let text = fs::read(&self.source).map_err(BuildError::file(&self.source))?;
         let path = self.source.to_string_lossy();
-        let inputs = [text, arguments.join("\0").into_bytes(), path.as_bytes().to_vec()];
+        let mut inputs = vec![arguments.join("\0").into_bytes(), path.as_bytes().to_vec()];
+        for file in self.headers()?.iter().chain([&self.source]) {
+            inputs.push(fs::read(file).map_err(BuildError::file(file))?);
+        }
         let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let name = format!("{stem}-{}", self.linking.name());
         let folder = store.obtain(&name, &inputs, |folder| {
             compile(&arguments, &self.source, &folder.join(&stem))
         })?;
         Ok(folder.join(stem))
+    }
+
+    /// The headers that the source may include: those beside it.
+    fn headers(&self) -> Result<Vec<PathBuf>, BuildError> {
+        let folder = self.source.parent().unwrap_or(Path::new("."));
+        let mut found = Vec::new();
+        for item in fs::read_dir(folder).map_err(BuildError::file(folder))? {
+            let path = item.map_err(BuildError::file(folder))?.path();
+            if path.extension().is_some_and(|extension| extension == "h") {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
     }
 
     /// The compiler and its flags, without source and output.
