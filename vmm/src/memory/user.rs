@@ -153,6 +153,17 @@ pub fn write_value<T: Plain>(
     memory.write(at, bytes)
 }
 
+/// Copies `from` to the host slice, which is as long.
+///
+/// # Errors
+/// When the memory behind the slice has gone (its file shrank), or the lengths differ.
+pub fn copy_in(slice: HostSlice, from: &[u8]) -> Result<(), ()> {
+    if from.len() != slice.length {
+        return Err(());
+    }
+    copy(slice, from.as_ptr().cast_mut(), Access::Write)
+}
+
 /// Copies between a host slice and a buffer of the same length; `Access` as seen from the slice.
 fn copy(slice: HostSlice, buffer: *mut u8, access: Access) -> Result<(), ()> {
     if slice.may_fault {

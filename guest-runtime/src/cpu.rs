@@ -1,0 +1,117 @@
+//! The instructions that edit the machine, and where ring 0 and ring 3 differ.
+//!
+//! | | ring 0 | ring 3 |
+//! | --- | --- | --- |
+//! | flush one page | `invlpg` | the flush gate (everything) |
+//! | flush everything | reload CR3 | the flush gate: `int3` into a ring-0 stub that reloads CR3 |
+
+use crate::{area, exit};
+use core::arch::asm;
+use core::arch::x86_64::_rdtsc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use dangless_core::abi::layout;
+use dangless_core::address::{GuestPhysical, GuestVirtual};
+use dangless_core::heap::Machine;
+use dangless_core::paging::{Flusher, TableMemory};
+
+/// This processor and the memory around it.
+#[derive(Clone, Copy)]
+pub struct Cpu;
+
+extern "C" {
+    /// In `entry`: flushes every translation from ring 3; changes nothing else.
+    fn flush_gate();
+}
+
+impl Flusher for Cpu {
+    fn flush_page(&self, at: GuestVirtual) {
+        if area::config().ring == 0 {
+            // SAFETY: forgetting a translation is always correct; ring 0 may execute it.
+            unsafe { asm!("invlpg [{}]", in(reg) at.0, options(nostack, preserves_flags)) };
+        } else {
+            self.flush_all();
+        }
+    }
+
+    fn flush_all(&self) {
+        if area::config().ring == 0 {
+            // SAFETY: reloading the same root keeps the address space; ring 0 may execute it.
+            unsafe {
+                asm!("mov {0}, cr3", "mov cr3, {0}", out(reg) _, options(nostack, preserves_flags));
+            }
+        } else {
+            // SAFETY: the gate is a plain function without arguments that keeps all registers.
+            unsafe { flush_gate() };
+        }
+    }
+}
+
+// SAFETY: granted blocks stay granted and the direct map covers them (the VMM's contract); the
+// window table is backed on demand with zeroed memory; both belong to the heap alone.
+unsafe impl Machine for Cpu {
+    fn grant(&self, blocks: u64, huge: bool) -> Option<GuestPhysical> {
+        exit::grant(blocks, huge)
+    }
+
+    fn release(&self, start: GuestPhysical, blocks: u64) {
+        exit::release(start, blocks);
+    }
+
+    fn discard(&self, start: GuestPhysical, bytes: u64) {
+        exit::discard(start, bytes);
+    }
+
+    fn direct(&self, at: GuestPhysical) -> *mut u8 {
+        (layout::DIRECT_MAP + at.0) as *mut u8
+    }
+
+    fn window_records(&self) -> *mut u8 {
+        layout::WINDOW_TABLE as *mut u8
+    }
+
+    fn root(&self) -> GuestPhysical {
+        GuestPhysical(area::config().root)
+    }
+
+    fn now(&self) -> u64 {
+        // SAFETY: every processor that runs this has a time stamp counter.
+        unsafe { _rdtsc() }
+    }
+
+    fn directory_edits_are_immediate(&self) -> bool {
+        area::config().shadow_paging == 1
+    }
+
+    unsafe fn copy(&self, from: GuestVirtual, to: GuestVirtual, bytes: u64) {
+        // SAFETY: the caller promises two live objects; they do not overlap.
+        unsafe {
+            core::ptr::copy_nonoverlapping(from.0 as *const u8, to.0 as *mut u8, bytes as usize);
+        }
+    }
+
+    unsafe fn clear(&self, at: GuestVirtual, bytes: u64) {
+        // SAFETY: the caller promises a live object.
+        unsafe { core::ptr::write_bytes(at.0 as *mut u8, 0, bytes as usize) };
+    }
+}
+
+/// Page tables seen through the direct map, for edits of the program's own mappings.
+impl TableMemory for Cpu {
+    fn load(&self, at: GuestPhysical) -> u64 {
+        // SAFETY: an aligned entry of a page table in the direct map; others access it atomically.
+        unsafe { AtomicU64::from_ptr(self.direct(at).cast()) }.load(Ordering::Acquire)
+    }
+
+    fn store(&self, at: GuestPhysical, value: u64) {
+        // SAFETY: as in `load`.
+        unsafe { AtomicU64::from_ptr(self.direct(at).cast()) }.store(value, Ordering::Release);
+    }
+
+    fn allocate_table(&self) -> Option<GuestPhysical> {
+        crate::upcall::table_frame()
+    }
+
+    fn is_table(&self, _at: GuestPhysical) -> bool {
+        true
+    }
+}

@@ -1,0 +1,15 @@
+//! From an ELF file to a program that is ready to run.
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`elf`] | reading the file: what to map, where to start |
+//! | [`image`] | mapping it into the address space |
+//! | [`stack`] | the initial stack: arguments, environment, auxiliary vector |
+//! | [`family`] | finding the malloc family in the symbol table |
+//! | [`interpose`] | leading it to the runtime |
+
+pub mod elf;
+pub mod family;
+pub mod image;
+pub mod interpose;
+pub mod stack;

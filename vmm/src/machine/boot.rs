@@ -1,0 +1,367 @@
+//! A machine with the runtime in it, ready to load a program.
+//!
+//! The runtime's image, the configuration and the per-vCPU area lie in blocks of their own; the
+//! direct map covers all guest-physical memory and grows with it. Which ring the machine runs in
+//! is decided here, by running a few instructions at CPL 0.
+
+use super::host::{self, HostError};
+use super::segments::{self, Ring};
+use super::vcpu::{Exit, Start, Vcpu};
+use crate::memory::physical::{MemoryError, Physical, Use};
+use crate::memory::tables::Tables;
+use crate::runtime;
+use dangless_core::abi::area::{self, VcpuArea};
+use dangless_core::abi::config::Config;
+use dangless_core::abi::{exit, layout};
+use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
+use dangless_core::paging::{Flags, MapError, Mapper};
+use kvm_bindings::{kvm_regs, CpuId, KVM_MAX_CPUID_ENTRIES};
+use kvm_ioctls::Kvm;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+
+/// Which ring is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RingChoice {
+    /// Ring 0 where it is native, else ring 3.
+    #[default]
+    Auto,
+    /// Ring 0, or an error.
+    Zero,
+    /// Ring 3.
+    Three,
+}
+
+/// Why no machine could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The host cannot.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// No memory.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The page tables of the runtime could not be made.
+    #[error("cannot map the runtime: {0}")]
+    Map(#[from] MapError),
+    /// `--ring 0` on a host that emulates it.
+    #[error("ring 0 is emulated on this host ({0}); use --ring 3 or --ring auto")]
+    RingZero(String),
+}
+
+/// A machine with one processor.
+pub struct Machine {
+    // Fields drop in this order: the processor goes before the memory that it uses.
+    pub(super) vcpu: Vcpu,
+    /// Guest-physical memory.
+    pub physical: Arc<Physical>,
+    /// Page tables.
+    pub tables: Arc<Tables>,
+    /// Guest-physical address of the root page table.
+    pub root: GuestPhysical,
+    /// The ring that program and runtime run in.
+    pub ring: Ring,
+    /// Whether the host shadows page tables.
+    pub shadow_paging: bool,
+    pub(super) start: Start,
+    /// Guest-physical address of the area of vCPU 0.
+    pub(super) area: GuestPhysical,
+    config: GuestPhysical,
+    /// Bytes of guest-physical memory that the direct map covers.
+    direct: u64,
+    descriptors: Vec<RawFd>,
+    tsc_per_ms: u64,
+    _kvm: Kvm,
+}
+
+/// The lowest descriptor number that the VMM moves its own to, so that the program sees the low
+/// ones free as it would natively.
+fn high_descriptor() -> RawFd {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the structure is ours and of the right type.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    RawFd::try_from(limit.rlim_cur.min(1024)).unwrap_or(1024).max(64) - 16
+}
+
+fn move_up(descriptor: RawFd, call: &'static str) -> Result<RawFd, HostError> {
+    // SAFETY: duplicates a descriptor that the caller owns; no memory is involved.
+    let moved = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, high_descriptor()) };
+    if moved < 0 {
+        let source = kvm_ioctls::Error::last();
+        return Err(HostError::Call { call, source });
+    }
+    Ok(moved)
+}
+
+fn processor_features(kvm: &Kvm) -> Result<CpuId, HostError> {
+    let mut cpuid = kvm
+        .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+        .map_err(HostError::call("KVM_GET_SUPPORTED_CPUID"))?;
+    for leaf in cpuid.as_mut_slice() {
+        if leaf.function == 7 && leaf.index == 0 {
+            leaf.ebx &= !1; // FSGSBASE: GS belongs to the runtime
+            leaf.edx &= !(1 << 22 | 1 << 24 | 1 << 25); // AMX: its state is not enabled
+        }
+    }
+    Ok(cpuid)
+}
+
+impl Machine {
+    /// Makes a machine with at most `memory` bytes and puts the runtime into it.
+    ///
+    /// # Errors
+    /// When the host cannot, or not in the ring that `choice` insists on.
+    pub fn new(choice: RingChoice, memory: u64) -> Result<Self, BootError> {
+        let low = host::open()?;
+        // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
+        let kvm = unsafe {
+            use std::os::fd::FromRawFd;
+            Kvm::from_raw_fd(move_up(low.as_raw_fd(), "fcntl")?)
+        };
+        drop(low);
+        let low = kvm.create_vm().map_err(HostError::call("KVM_CREATE_VM"))?;
+        // SAFETY: as above.
+        let vm = unsafe { kvm.create_vmfd_from_rawfd(move_up(low.as_raw_fd(), "fcntl")?) }
+            .map_err(HostError::call("KVM_CREATE_VM"))?;
+        drop(low);
+        let vm = Arc::new(vm);
+        let physical = Arc::new(Physical::new(Arc::clone(&vm), memory.min(layout::DIRECT_MAP_SIZE))?);
+        let tables = Arc::new(Tables::new(Arc::clone(&physical)));
+        let root = tables.frame()?;
+        let blocks = physical.allocate(1, Use::Runtime)?;
+        let low = vm.create_vcpu(0).map_err(HostError::call("KVM_CREATE_VCPU"))?;
+        // SAFETY: as above.
+        let fd = unsafe { vm.create_vcpu_from_rawfd(move_up(low.as_raw_fd(), "fcntl")?) }
+            .map_err(HostError::call("KVM_CREATE_VCPU"))?;
+        drop(low);
+        let descriptors = vec![kvm.as_raw_fd(), vm.as_raw_fd(), fd.as_raw_fd()];
+        let tsc_per_ms = fd.get_tsc_khz().map_or(2_000_000, u64::from);
+        let wanted = if choice == RingChoice::Three { Ring::Three } else { Ring::Zero };
+        let start = Start {
+            area: layout::VCPU_AREAS,
+            root: root.0,
+            ring: wanted,
+            syscall_entry: runtime::SYSCALL_ENTRY,
+        };
+        let place = place_runtime(&physical, &tables, root, blocks)?;
+        let mut machine = Self {
+            vcpu: Vcpu::new(fd, &processor_features(&kvm)?, &start)?,
+            physical,
+            tables,
+            root,
+            ring: wanted,
+            shadow_paging: false,
+            start,
+            area: place.area,
+            config: place.config,
+            direct: 0,
+            descriptors,
+            tsc_per_ms,
+            _kvm: kvm,
+        };
+        machine.extend_direct_map()?;
+        machine.choose_ring(choice)?;
+        Ok(machine)
+    }
+
+    /// Page-table editor of the machine.
+    #[must_use]
+    pub fn mapper(&self) -> Mapper<'_, Tables> {
+        Mapper::new(&*self.tables, self.root)
+    }
+
+    /// Descriptors that belong to the VMM.
+    #[must_use]
+    pub fn descriptors(&self) -> &[RawFd] {
+        &self.descriptors
+    }
+
+    fn choose_ring(&mut self, choice: RingChoice) -> Result<(), BootError> {
+        let virtualised = host::has_hardware_virtualisation();
+        if choice == RingChoice::Three {
+            self.shadow_paging = !virtualised;
+            return Ok(());
+        }
+        self.vcpu.set_registers(&kvm_regs {
+            rip: runtime::PROBE_ENTRY,
+            rsp: layout::VCPU_AREAS + area::STACK + area::STACK_SIZE,
+            rflags: 2,
+            ..kvm_regs::default()
+        });
+        let why = match self.vcpu.run() {
+            Exit::Port(exit::PORT_PROBE) => return Ok(()),
+            Exit::Broken(why) => why,
+            other => format!("{other:?}"),
+        };
+        if choice == RingChoice::Zero {
+            return Err(BootError::RingZero(why));
+        }
+        self.ring = Ring::Three;
+        self.start.ring = Ring::Three;
+        self.shadow_paging = !virtualised;
+        self.vcpu.reset(&self.start, Ring::Three, 0)?;
+        Ok(())
+    }
+
+    /// Makes the direct map cover all guest-physical memory that exists by now.
+    ///
+    /// # Errors
+    /// When there is no memory for page tables.
+    pub fn extend_direct_map(&mut self) -> Result<(), BootError> {
+        while self.direct < self.physical.covered() {
+            let end = self.physical.covered();
+            self.mapper().map(
+                GuestVirtual(layout::DIRECT_MAP + self.direct),
+                GuestPhysical(self.direct),
+                end - self.direct,
+                Flags::DATA,
+            )?;
+            self.direct = end;
+        }
+        Ok(())
+    }
+
+    /// Writes the runtime's configuration, before it runs.
+    pub fn configure(&mut self, config: Config) {
+        let config = Config {
+            root: self.root.0,
+            ring: u64::from(self.ring.level()),
+            shadow_paging: u64::from(self.shadow_paging),
+            tsc_per_ms: self.tsc_per_ms,
+            ..config
+        };
+        if let Some(host) = self.physical.host(self.config, PAGE_SIZE) {
+            // SAFETY: the page is the machine's, page-aligned, and no vCPU runs.
+            unsafe { host.cast::<Config>().write(config) };
+        }
+    }
+
+    /// A copy of the data of vCPU 0's area. The guest may have written anything there.
+    #[must_use]
+    pub fn area(&self) -> Option<VcpuArea> {
+        let host = self.physical.host(self.area, area::SIZE)?;
+        // SAFETY: the area is inside the reservation, aligned, and plain data of integers; the
+        // vCPU that writes it is stopped.
+        Some(unsafe { host.cast::<VcpuArea>().read_volatile() })
+    }
+
+    /// Changes the data of vCPU 0's area while it is stopped.
+    pub fn update_area(&mut self, change: impl FnOnce(&mut VcpuArea)) {
+        if let Some(host) = self.physical.host(self.area, area::SIZE) {
+            // SAFETY: as in `area`; nobody else refers to it while the vCPU is stopped.
+            change(unsafe { &mut *host.cast::<VcpuArea>() });
+        }
+    }
+
+    /// Reads words of vCPU 0's area from `offset`; zeroes where that is outside.
+    pub(super) fn read_area(&self, offset: u64, into: &mut [u64]) {
+        for (index, word) in into.iter_mut().enumerate() {
+            let at = offset + 8 * index as u64;
+            if at % 8 != 0 || at + 8 > area::SIZE {
+                continue;
+            }
+            if let Some(host) = self.physical.host(self.area.add(at), 8) {
+                // SAFETY: aligned and inside the area, which is anonymous memory of the machine.
+                *word = unsafe { host.cast::<u64>().read_volatile() };
+            }
+        }
+    }
+
+    /// Reads the runtime's memory, by its page tables.
+    pub(super) fn read_runtime(&self, at: u64, into: &mut [u8]) -> Result<(), ()> {
+        for (index, byte) in into.iter_mut().enumerate() {
+            let at = GuestVirtual(at.wrapping_add(index as u64));
+            let found = self.mapper().translate(at).ok_or(())?;
+            if !matches!(self.physical.use_of(found.physical), Use::Runtime | Use::Granted) {
+                return Err(());
+            }
+            let host = self.physical.host(found.physical, 1).ok_or(())?;
+            // SAFETY: a byte of anonymous memory inside the reservation.
+            *byte = unsafe { host.read_volatile() };
+        }
+        Ok(())
+    }
+
+    /// Backs one 2 MiB piece of a table region of the runtime, at the page fault that wants it.
+    ///
+    /// # Errors
+    /// When guest memory is used up.
+    pub fn back_runtime_table(&mut self, at: u64) -> Result<(), BootError> {
+        let block = self.physical.allocate(1, Use::Runtime)?;
+        self.extend_direct_map()?;
+        let start = GuestVirtual(at).align_down(LARGE_PAGE_SIZE);
+        self.mapper().map(start, block, LARGE_PAGE_SIZE, Flags::DATA)?;
+        Ok(())
+    }
+
+    /// Copies `bytes` into memory of the runtime that is mapped at guest-virtual `at`, making it
+    /// first.
+    ///
+    /// # Errors
+    /// When guest memory is used up.
+    pub fn place_table(&mut self, at: u64, bytes: &[u8]) -> Result<(), BootError> {
+        let blocks = (bytes.len() as u64).div_ceil(LARGE_PAGE_SIZE).max(1);
+        let start = self.physical.allocate(blocks, Use::Runtime)?;
+        self.extend_direct_map()?;
+        copy_to(&self.physical, start, bytes);
+        self.mapper().map(GuestVirtual(at), start, blocks * LARGE_PAGE_SIZE, Flags::READ)?;
+        Ok(())
+    }
+}
+
+fn copy_to(physical: &Physical, at: GuestPhysical, bytes: &[u8]) {
+    if let Some(host) = physical.host(at, bytes.len() as u64) {
+        // SAFETY: the range lies in the reservation, in a block that the caller has just
+        // allocated; no vCPU runs in it yet.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), host, bytes.len()) };
+    }
+}
+
+struct Place {
+    area: GuestPhysical,
+    config: GuestPhysical,
+}
+
+/// Lays image, configuration and area of vCPU 0 into the block at `block` and maps them.
+fn place_runtime(
+    physical: &Physical,
+    tables: &Tables,
+    root: GuestPhysical,
+    block: GuestPhysical,
+) -> Result<Place, BootError> {
+    let mapper = Mapper::new(tables, root);
+    let config = block;
+    let area_at = block.add(64 << 10);
+    let mut next = area_at.add(area::SIZE);
+    mapper.map(GuestVirtual(layout::CONFIG), config, PAGE_SIZE, Flags::DATA)?;
+    mapper.map(GuestVirtual(layout::VCPU_AREAS), area_at, area::SIZE, Flags::DATA)?;
+    for segment in runtime::SEGMENTS {
+        let start = GuestVirtual(segment.address).align_down(PAGE_SIZE);
+        let lead = segment.address - start.0;
+        let length = (lead + segment.size).next_multiple_of(PAGE_SIZE);
+        if next.add(length).0 > block.0 + LARGE_PAGE_SIZE {
+            return Err(MemoryError::Exhausted { limit: LARGE_PAGE_SIZE }.into());
+        }
+        copy_to(physical, next.add(lead), segment.bytes);
+        let flags = Flags { write: segment.write, execute: segment.execute };
+        mapper.map(start, next, length, flags)?;
+        next = next.add(length);
+    }
+    let base = layout::VCPU_AREAS;
+    copy_to(physical, area_at.add(area::GDT), &segments::gdt(base));
+    copy_to(physical, area_at.add(area::IDT), &segments::idt(runtime::EXCEPTION_ENTRIES));
+    copy_to(physical, area_at.add(area::TSS), &segments::tss(base));
+    if let Some(host) = physical.host(area_at, area::SIZE) {
+        // SAFETY: the area was just allocated, reads zero (valid for its integers), and no vCPU
+        // runs yet.
+        let area = unsafe { &mut *host.cast::<VcpuArea>() };
+        area.this = base;
+        area.stack_top = base + area::STACK + area::STACK_SIZE;
+        // SAFETY: no arguments, no memory.
+        area.thread = unsafe { libc::gettid() } as u64;
+    }
+    Ok(Place { area: area_at, config })
+}

@@ -1,0 +1,78 @@
+//! The host's KVM: opening it, and what it must offer.
+
+use kvm_ioctls::{Cap, Kvm};
+use std::io;
+
+/// Why this host cannot run a machine. The text names the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// There is no `/dev/kvm`.
+    #[error("no /dev/kvm: load the kvm module (modprobe kvm_intel, kvm_amd), or enable virtualisation in the firmware or nested virtualisation in the outer machine")]
+    Missing,
+    /// `/dev/kvm` may not be opened.
+    #[error("no permission to open /dev/kvm: add the user to group kvm (sudo usermod -aG kvm $USER, then log in again)")]
+    Permission,
+    /// Opening failed otherwise.
+    #[error("cannot open /dev/kvm: {0}")]
+    Open(io::Error),
+    /// The interface is not the one that every kernel since 2.6.22 has.
+    #[error("/dev/kvm speaks API version {0}, not 12: it is not Linux's KVM")]
+    Version(i32),
+    /// A capability is missing.
+    #[error("this host's KVM lacks {0}: a newer kernel is needed (5.4 or later)")]
+    Capability(&'static str),
+    /// A KVM call failed.
+    #[error("KVM call {call} failed: {source}")]
+    Call {
+        /// Which.
+        call: &'static str,
+        /// What it said.
+        source: kvm_ioctls::Error,
+    },
+}
+
+impl HostError {
+    /// Wraps the error of a KVM call.
+    pub fn call(call: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Self {
+        move |source| Self::Call { call, source }
+    }
+}
+
+/// Opens KVM and checks what a machine needs.
+///
+/// # Errors
+/// The first thing that is missing.
+pub fn open() -> Result<Kvm, HostError> {
+    let kvm = Kvm::new().map_err(|error| match error.errno() {
+        libc::ENOENT | libc::ENXIO | libc::ENODEV => HostError::Missing,
+        libc::EACCES | libc::EPERM => HostError::Permission,
+        number => HostError::Open(io::Error::from_raw_os_error(number)),
+    })?;
+    let version = kvm.get_api_version();
+    if version != 12 {
+        return Err(HostError::Version(version));
+    }
+    for (capability, name) in [
+        (Cap::UserMemory, "KVM_CAP_USER_MEMORY"),
+        (Cap::ExtCpuid, "KVM_CAP_EXT_CPUID"),
+        (Cap::SyncRegs, "KVM_CAP_SYNC_REGS"),
+        (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"),
+    ] {
+        if !kvm.check_extension(capability) {
+            return Err(HostError::Capability(name));
+        }
+    }
+    Ok(kvm)
+}
+
+/// Whether the processor offers hardware virtualisation to this kernel. Without it KVM shadows
+/// page tables.
+#[must_use]
+pub fn has_hardware_virtualisation() -> bool {
+    let Ok(text) = std::fs::read_to_string("/proc/cpuinfo") else {
+        return false;
+    };
+    text.lines()
+        .find(|line| line.starts_with("flags"))
+        .is_some_and(|line| line.split_whitespace().any(|flag| flag == "vmx" || flag == "svm"))
+}

@@ -1,0 +1,77 @@
+//! Serving the runtime: memory, reports, its log.
+//!
+//! Arguments are the guest's and may be anything; sizes are limited and addresses checked by use.
+
+use super::guest::Guest;
+use super::run::End;
+use crate::memory::physical::Use;
+use dangless_core::abi::exit::{Request, FAILED};
+use dangless_core::abi::layout;
+use dangless_core::address::{GuestPhysical, LARGE_PAGE_SIZE, PAGE_SIZE};
+
+/// Longest line of the runtime's log, and longest panic message.
+const LONGEST_TEXT: u64 = 256;
+
+impl Guest {
+    /// Serves the request that the runtime has just exited with.
+    pub(super) fn serve_request(&mut self) -> Result<(), End> {
+        let registers = self.machine.vcpu.registers();
+        let (first, second, third) = (registers.rdi, registers.rsi, registers.rdx);
+        let answer = match Request::from_number(registers.rax) {
+            Some(Request::Grant) => self.grant(first, second == 1),
+            Some(Request::Release) => {
+                self.machine.physical.release(GuestPhysical(first), second, Use::Granted);
+                0
+            }
+            Some(Request::Discard) => {
+                let start = GuestPhysical(first);
+                if start.is_aligned(PAGE_SIZE)
+                    && self.machine.physical.is_all(start, second, Use::Granted)
+                {
+                    self.machine.physical.discard(start, second);
+                }
+                0
+            }
+            Some(Request::Report) => return self.report_from_runtime(),
+            Some(Request::Log) => {
+                let text = self.runtime_text(first, second);
+                self.log(third, &text);
+                0
+            }
+            Some(Request::Unwind) => self.unwind_table(),
+            Some(Request::Panic) => {
+                let text = self.runtime_text(first, second);
+                return Err(End::Broken(format!("the runtime gave up: {text}")));
+            }
+            None => FAILED,
+        };
+        self.machine.vcpu.set_rax(answer);
+        Ok(())
+    }
+
+    fn grant(&mut self, blocks: u64, huge: bool) -> u64 {
+        let Ok(start) = self.machine.physical.allocate(blocks, Use::Granted) else {
+            return FAILED;
+        };
+        if self.machine.extend_direct_map().is_err() {
+            self.machine.physical.release(start, blocks, Use::Granted);
+            return FAILED;
+        }
+        if huge {
+            self.machine.physical.advise_huge(start, blocks * LARGE_PAGE_SIZE);
+        }
+        start.0
+    }
+
+    /// Text in the runtime's own memory; what cannot be read is left out.
+    fn runtime_text(&self, at: u64, length: u64) -> String {
+        if !(layout::RUNTIME_START..layout::RUNTIME_END).contains(&at) && !self.is_on_stack(at) {
+            return "(unreadable)".to_owned();
+        }
+        let mut bytes = vec![0u8; length.min(LONGEST_TEXT) as usize];
+        match self.read_any(at, &mut bytes) {
+            Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(()) => "(unreadable)".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! One virtual processor: set-up, running, registers.
+//!
+//! General registers travel in the shared `kvm_run` page (KVM_CAP_SYNC_REGS), so that serving a
+//! system call costs one `ioctl`. Segment and control registers are fetched only where needed.
+
+use super::host::HostError;
+use super::segments::{self, Ring};
+use kvm_bindings::{
+    kvm_fpu, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, CpuId, Msrs, KVM_INTERNAL_ERROR_EMULATION,
+};
+use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd};
+
+const MSR_STAR: u32 = 0xc000_0081;
+const MSR_LSTAR: u32 = 0xc000_0082;
+const MSR_SYSCALL_MASK: u32 = 0xc000_0084;
+
+/// Why the guest stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It executed `out` on this port.
+    Port(u8),
+    /// A signal arrived at the VMM's thread.
+    Interrupted,
+    /// It touched memory that the host cannot provide (past the end of a mapped file).
+    BadMemory,
+    /// It executed something that the VMM does not serve: `hlt`, `in`, an unknown port.
+    Refused,
+    /// The processor cannot go on; the text says why.
+    Broken(String),
+}
+
+/// A virtual processor.
+pub struct Vcpu {
+    fd: VcpuFd,
+}
+
+/// What a new processor starts from.
+#[derive(Clone, Copy)]
+pub struct Start {
+    /// Guest-virtual address of its area.
+    pub area: u64,
+    /// Guest-physical address of the root page table.
+    pub root: u64,
+    /// Privilege level.
+    pub ring: Ring,
+    /// Where `syscall` enters.
+    pub syscall_entry: u64,
+}
+
+impl Vcpu {
+    /// Sets a new processor up.
+    ///
+    /// # Errors
+    /// When KVM refuses a register.
+    pub fn new(fd: VcpuFd, cpuid: &CpuId, start: &Start) -> Result<Self, HostError> {
+        let mut vcpu = Self { fd };
+        vcpu.fd.set_cpuid2(cpuid).map_err(HostError::call("KVM_SET_CPUID2"))?;
+        let features = cpuid
+            .as_slice()
+            .iter()
+            .find(|leaf| leaf.function == 0xd && leaf.index == 0)
+            .map_or(3, |leaf| u64::from(leaf.eax) | u64::from(leaf.edx) << 32);
+        let mut xcrs = kvm_xcrs {
+            nr_xcrs: 1,
+            ..kvm_xcrs::default()
+        };
+        // The tile state needs permission from the host's kernel; everything else is free.
+        xcrs.xcrs[0].value = features & !(3 << 17);
+        vcpu.fd.set_xcrs(&xcrs).map_err(HostError::call("KVM_SET_XCRS"))?;
+        vcpu.fd
+            .set_fpu(&kvm_fpu {
+                fcw: 0x37f,
+                mxcsr: 0x1f80,
+                ..kvm_fpu::default()
+            })
+            .map_err(HostError::call("KVM_SET_FPU"))?;
+        let entries = [
+            (MSR_STAR, segments::STAR),
+            (MSR_LSTAR, start.syscall_entry),
+            (MSR_SYSCALL_MASK, segments::SYSCALL_MASK),
+        ]
+        .map(|(index, data)| kvm_msr_entry {
+            index,
+            data,
+            ..kvm_msr_entry::default()
+        });
+        let msrs = Msrs::from_entries(&entries).map_err(|_| HostError::Capability("MSR lists"))?;
+        let set = vcpu.fd.set_msrs(&msrs).map_err(HostError::call("KVM_SET_MSRS"))?;
+        if set != entries.len() {
+            return Err(HostError::Capability("the system-call registers"));
+        }
+        vcpu.reset(start, start.ring, 0)?;
+        vcpu.fd.set_sync_valid_reg(SyncReg::Register);
+        Ok(vcpu)
+    }
+
+    /// Segment and control registers for a privilege level, and the FS base.
+    ///
+    /// # Errors
+    /// When KVM refuses.
+    pub fn reset(&mut self, start: &Start, ring: Ring, fs_base: u64) -> Result<(), HostError> {
+        let mut sregs = self.special()?;
+        segments::set_up(&mut sregs, start.area, start.root, fs_base, ring);
+        self.set_special(&sregs)
+    }
+
+    /// The general registers, as of the last exit.
+    #[must_use]
+    pub fn registers(&self) -> kvm_regs {
+        self.fd.sync_regs().regs
+    }
+
+    /// Sets the general registers for the next run.
+    pub fn set_registers(&mut self, registers: &kvm_regs) {
+        self.fd.sync_regs_mut().regs = *registers;
+        self.fd.set_sync_dirty_reg(SyncReg::Register);
+    }
+
+    /// Sets RAX for the next run and leaves the others.
+    pub fn set_rax(&mut self, value: u64) {
+        self.fd.sync_regs_mut().regs.rax = value;
+        self.fd.set_sync_dirty_reg(SyncReg::Register);
+    }
+
+    /// Returns from the `syscall` instruction with `value` in RAX.
+    pub fn return_from_syscall(&mut self, value: u64) {
+        let registers = &mut self.fd.sync_regs_mut().regs;
+        registers.rax = value;
+        registers.rip = registers.rcx;
+        registers.rflags = registers.r11 | 2;
+        self.fd.set_sync_dirty_reg(SyncReg::Register);
+    }
+
+    /// Segment and control registers.
+    ///
+    /// # Errors
+    /// When KVM refuses.
+    pub fn special(&self) -> Result<kvm_sregs, HostError> {
+        self.fd.get_sregs().map_err(HostError::call("KVM_GET_SREGS"))
+    }
+
+    /// Sets segment and control registers.
+    ///
+    /// # Errors
+    /// When KVM refuses.
+    pub fn set_special(&self, sregs: &kvm_sregs) -> Result<(), HostError> {
+        self.fd.set_sregs(sregs).map_err(HostError::call("KVM_SET_SREGS"))
+    }
+
+    /// Runs the guest until it stops.
+    pub fn run(&mut self) -> Exit {
+        match self.fd.run() {
+            Ok(VcpuExit::IoOut(port, _)) => match u8::try_from(port) {
+                Ok(port) => Exit::Port(port),
+                Err(_) => Exit::Refused,
+            },
+            Ok(
+                VcpuExit::IoIn(..)
+                | VcpuExit::Hlt
+                | VcpuExit::Hypercall(_)
+                | VcpuExit::X86Rdmsr(_)
+                | VcpuExit::X86Wrmsr(_),
+            ) => Exit::Refused,
+            Ok(VcpuExit::MmioRead(at, _) | VcpuExit::MmioWrite(at, _)) => Exit::Broken(format!(
+                "it touched guest-physical address {at:#x}, where there is no memory: its page tables are damaged"
+            )),
+            Ok(VcpuExit::Intr) => Exit::Interrupted,
+            Ok(VcpuExit::MemoryFault { .. }) => Exit::BadMemory,
+            Ok(VcpuExit::Shutdown) => {
+                Exit::Broken("triple fault: it damaged the runtime's exception tables".to_owned())
+            }
+            Ok(VcpuExit::InternalError) => Exit::Broken(self.internal_error()),
+            Ok(VcpuExit::FailEntry(reason, _)) => {
+                Exit::Broken(format!("the processor refused to enter it (reason {reason:#x})"))
+            }
+            Ok(other) => Exit::Broken(format!("unexpected exit {other:?}")),
+            Err(error) => match error.errno() {
+                libc::EINTR | libc::EAGAIN => Exit::Interrupted,
+                libc::EFAULT => Exit::BadMemory,
+                _ => Exit::Broken(format!("KVM_RUN failed: {error}")),
+            },
+        }
+    }
+
+    fn internal_error(&mut self) -> String {
+        // SAFETY: the exit reason is KVM_EXIT_INTERNAL_ERROR, for which KVM fills in `internal`.
+        let detail = unsafe { self.fd.get_kvm_run().__bindgen_anon_1.internal };
+        if detail.suberror == KVM_INTERNAL_ERROR_EMULATION {
+            let at = self.fd.get_regs().map_or(0, |regs| regs.rip);
+            format!("the host emulates ring 0 and does not know the instruction at {at:#x}")
+        } else {
+            format!("KVM internal error {}", detail.suberror)
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Guest memory.
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`physical`] | guest-physical memory: the reservation, memory slots, 2 MiB blocks |
+//! | [`tables`] | page tables in it, as `dangless_core::paging` wants them |
+//! | [`vma`] | what is mapped where in the program's address space |
+//! | [`space`] | the address space: `mmap` and its family, faults, translation |
+//! | [`user`] | the seam through which system calls and reports read the program's memory |
+
+pub mod physical;
+pub mod space;
+pub mod tables;
+pub mod user;
+pub mod vma;

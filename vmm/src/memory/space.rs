@@ -1,0 +1,700 @@
+//! The program's address space: `mmap` and its family, page faults, and translation.
+//!
+//! The host mirrors the guest: each 2 MiB-aligned piece of application address space that holds
+//! anything has one block of guest-physical memory, in which every byte has the offset that it has
+//! in its piece. A file mapping is a host mapping placed into the block, `munmap` and `mremap` are
+//! the host's own, and neighbouring pages are contiguous wherever the blocks are.
+//!
+//! Page tables: this module only ever makes entries *present* (at a fault, or early where that
+//! saves one). Entries that change or vanish are the guest's to clear, since only its own stores
+//! and flushes are seen at once on every kind of host: whoever calls [`Space::remove`],
+//! [`Space::protect`] or [`Space::relocate`] gets [`Stale`] ranges, has the runtime unmap them,
+//! and then calls [`Space::settle`], which drops the memory. All bookkeeping is behind one lock.
+
+use super::physical::{MemoryError, Physical, Use};
+use super::tables::Tables;
+use super::user::{self, Access, Fault, HostSlice, UserMemory};
+use super::vma::{Area, Areas, Backing};
+use crate::process::Errno;
+use dangless_core::abi::layout;
+use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
+use dangless_core::paging::{Flags, MapError, Mapper};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Mappings up to this many bytes get their page-table entries at once instead of at a fault.
+const EAGER: u64 = 4 << 20;
+
+/// Ranges whose page-table entries the guest must clear before [`Space::settle`].
+#[derive(Debug, Default)]
+#[must_use = "the guest still sees the old mapping until its entries are cleared"]
+pub struct Stale {
+    /// Ranges that may have entries.
+    pub ranges: Vec<Range<u64>>,
+    dropped: Vec<(Range<u64>, Area)>,
+}
+
+/// What became of a page fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// The page is there now: go on.
+    Mapped,
+    /// Nothing is mapped there (`SEGV_MAPERR`).
+    NotMapped,
+    /// It is mapped without that right (`SEGV_ACCERR`).
+    Denied,
+    /// Guest memory is used up.
+    OutOfMemory,
+}
+
+#[derive(Default)]
+struct Granule {
+    block: GuestPhysical,
+    /// Whether page-table entries were made for any of it.
+    linked: bool,
+}
+
+#[derive(Default)]
+struct State {
+    areas: Areas,
+    /// Number of the 2 MiB piece to its block.
+    granules: BTreeMap<u64, Granule>,
+    /// `[start, end)` of the program break.
+    heap: Range<u64>,
+    /// Where the search for free addresses starts, downwards.
+    top: u64,
+}
+
+/// The address space of one program.
+pub struct Space {
+    physical: Arc<Physical>,
+    tables: Arc<Tables>,
+    root: GuestPhysical,
+    state: Mutex<State>,
+}
+
+fn granules(range: &Range<u64>) -> Range<u64> {
+    range.start / LARGE_PAGE_SIZE..range.end.div_ceil(LARGE_PAGE_SIZE)
+}
+
+fn from_map_error(error: &MapError) -> Resolution {
+    match error {
+        MapError::OutOfTables { .. } => Resolution::OutOfMemory,
+        _ => Resolution::Denied,
+    }
+}
+
+impl Space {
+    /// An empty address space under the page table at `root`; free addresses are sought below `top`.
+    #[must_use]
+    pub fn new(
+        physical: Arc<Physical>,
+        tables: Arc<Tables>,
+        root: GuestPhysical,
+        top: u64,
+    ) -> Self {
+        Self {
+            physical,
+            tables,
+            root,
+            state: Mutex::new(State {
+                top,
+                ..State::default()
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The page tables.
+    #[must_use]
+    pub fn mapper(&self) -> Mapper<'_, Tables> {
+        Mapper::new(&*self.tables, self.root)
+    }
+
+    /// A free range of `length` bytes: at `hint` if that is possible, else the highest below
+    /// `limit` (or the usual region when `limit` is 0).
+    #[must_use]
+    pub fn find_free(&self, hint: u64, length: u64, limit: u64) -> Option<u64> {
+        let state = self.lock();
+        if hint != 0 && layout::is_application(hint, length) {
+            let wanted = hint..hint + length;
+            if !state.areas.is_occupied(&wanted) {
+                return Some(hint);
+            }
+        }
+        if limit != 0 {
+            return state.areas.highest_gap(length, 0x1_0000..limit);
+        }
+        state
+            .areas
+            .highest_gap(length, layout::RUNTIME_END..state.top)
+            .or_else(|| state.areas.highest_gap(length, layout::ALIAS_END..layout::RUNTIME_START))
+    }
+
+    /// Whether anything is mapped in the range.
+    #[must_use]
+    pub fn is_occupied(&self, range: &Range<u64>) -> bool {
+        self.lock().areas.is_occupied(range)
+    }
+
+    /// Whether all of the range is mapped.
+    #[must_use]
+    pub fn is_covered(&self, range: &Range<u64>) -> bool {
+        self.lock().areas.is_covered(range)
+    }
+
+    /// The program break, `[start, end)`.
+    #[must_use]
+    pub fn heap(&self) -> Range<u64> {
+        self.lock().heap.clone()
+    }
+
+    /// Sets the program break's bounds; mapping and unmapping are the caller's.
+    pub fn set_heap(&self, heap: Range<u64>) {
+        self.lock().heap = heap;
+    }
+
+    /// Makes sure that blocks stand behind the range: all of them, or none are added.
+    fn back(&self, state: &mut State, range: &Range<u64>) -> Result<(), MemoryError> {
+        let mut added = Vec::new();
+        let mut number = granules(range).start;
+        let end = granules(range).end;
+        while number < end {
+            if state.granules.contains_key(&number) {
+                number += 1;
+                continue;
+            }
+            let missing = (number..end)
+                .take_while(|n| !state.granules.contains_key(n))
+                .count() as u64;
+            // In one piece if there is one: contiguous memory makes for few pieces later.
+            let mut count = missing;
+            let start = loop {
+                match self.physical.allocate(count, Use::Application) {
+                    Ok(start) => break start,
+                    Err(_) if count > 1 => count = count.div_ceil(2),
+                    Err(error) => {
+                        for (number, block) in added {
+                            state.granules.remove(&number);
+                            self.physical.release(block, 1, Use::Application);
+                        }
+                        return Err(error);
+                    }
+                }
+            };
+            for index in 0..count {
+                let block = start.add(index * LARGE_PAGE_SIZE);
+                added.push((number + index, block));
+                state.granules.insert(
+                    number + index,
+                    Granule {
+                        block,
+                        linked: false,
+                    },
+                );
+            }
+            number += count;
+        }
+        Ok(())
+    }
+
+    /// The pieces of guest-physical memory behind a backed range, in order.
+    fn pieces(state: &State, range: &Range<u64>) -> Vec<(GuestPhysical, u64)> {
+        let mut pieces: Vec<(GuestPhysical, u64)> = Vec::new();
+        let mut at = range.start;
+        while at < range.end {
+            let Some(granule) = state.granules.get(&(at / LARGE_PAGE_SIZE)) else {
+                break;
+            };
+            let offset = at % LARGE_PAGE_SIZE;
+            let length = (LARGE_PAGE_SIZE - offset).min(range.end - at);
+            let physical = granule.block.add(offset);
+            match pieces.last_mut() {
+                Some((start, total)) if start.add(*total) == physical => *total += length,
+                _ => pieces.push((physical, length)),
+            }
+            at += length;
+        }
+        pieces
+    }
+
+    /// Maps anonymous memory where nothing is mapped. With `reserve`, memory is set aside now.
+    ///
+    /// # Errors
+    /// When `reserve` is wanted and guest memory is used up.
+    pub fn map_anonymous(
+        &self,
+        range: Range<u64>,
+        protection: i32,
+        reserve: bool,
+    ) -> Result<(), MemoryError> {
+        let mut state = self.lock();
+        if reserve {
+            self.back(&mut state, &range)?;
+        }
+        let area = Area {
+            protection,
+            backing: Backing::Anonymous,
+        };
+        state.areas.insert(range.clone(), area);
+        if reserve && range.end - range.start <= EAGER {
+            self.link(&mut state, &range, area);
+        }
+        Ok(())
+    }
+
+    /// Maps a host object (a file, or shared anonymous memory with descriptor -1) where nothing is
+    /// mapped.
+    ///
+    /// # Errors
+    /// What the host's `mmap` says; ENOMEM when guest memory is used up.
+    pub fn map_host(
+        &self,
+        range: Range<u64>,
+        protection: i32,
+        flags: i32,
+        descriptor: i32,
+        offset: u64,
+    ) -> Result<(), Errno> {
+        let mut state = self.lock();
+        self.back(&mut state, &range).map_err(|_| Errno(libc::ENOMEM))?;
+        let shared = flags & libc::MAP_SHARED != 0;
+        let both = libc::PROT_READ | libc::PROT_WRITE;
+        let mut rights = both;
+        let mut done = 0;
+        for (physical, length) in Self::pieces(&state, &range) {
+            let Some(host) = self.physical.host(physical, length) else {
+                return Err(Errno(libc::ENOMEM));
+            };
+            let place = |rights: i32| {
+                // SAFETY: replaces a piece of the reservation that belongs to this range of the
+                // guest, where nothing is mapped; the kernel checks descriptor and offset.
+                let at = unsafe {
+                    libc::mmap(
+                        host.cast(),
+                        length as usize,
+                        rights,
+                        flags | libc::MAP_FIXED,
+                        descriptor,
+                        (offset + done) as libc::off_t,
+                    )
+                };
+                if at == libc::MAP_FAILED {
+                    Err(Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::ENOMEM)))
+                } else {
+                    Ok(())
+                }
+            };
+            let mut placed = place(rights);
+            if placed == Err(Errno(libc::EACCES)) && shared && protection & libc::PROT_WRITE == 0 {
+                // A file open for reading only: the mapping can never become writable.
+                rights = libc::PROT_READ;
+                placed = place(rights);
+            }
+            if let Err(error) = placed {
+                for (physical, length) in Self::pieces(&state, &range) {
+                    self.physical.reset(physical, length);
+                }
+                self.free_empty(&mut state, &range);
+                return Err(error);
+            }
+            done += length;
+        }
+        let area = Area {
+            protection,
+            backing: Backing::Host {
+                may_write: rights == both,
+            },
+        };
+        state.areas.insert(range.clone(), area);
+        if range.end - range.start <= EAGER {
+            self.link(&mut state, &range, area);
+        }
+        Ok(())
+    }
+
+    /// Makes page-table entries for an area's range, as far as there is memory for tables: what is
+    /// missing is made at a fault.
+    fn link(&self, state: &mut State, range: &Range<u64>, area: Area) {
+        let mut at = range.start;
+        while at < range.end {
+            let end = (at / LARGE_PAGE_SIZE + 1) * LARGE_PAGE_SIZE;
+            let part = at..end.min(range.end);
+            if self.link_part(state, &part, area).is_err() {
+                break;
+            }
+            at = part.end;
+        }
+    }
+
+    /// Makes entries for a range within one 2 MiB piece.
+    fn link_part(&self, state: &mut State, part: &Range<u64>, area: Area) -> Result<(), Resolution> {
+        if area.protection & (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC) == 0 {
+            return Ok(());
+        }
+        self.back(state, part).map_err(|_| Resolution::OutOfMemory)?;
+        let Some(granule) = state.granules.get_mut(&(part.start / LARGE_PAGE_SIZE)) else {
+            return Err(Resolution::NotMapped);
+        };
+        granule.linked = true;
+        let flags = Flags {
+            write: area.protection & libc::PROT_WRITE != 0,
+            execute: area.protection & libc::PROT_EXEC != 0,
+        };
+        self.mapper()
+            .map(
+                GuestVirtual(part.start),
+                granule.block.add(part.start % LARGE_PAGE_SIZE),
+                part.end - part.start,
+                flags,
+            )
+            .map_err(|error| from_map_error(&error))
+    }
+
+    /// Serves a page fault of the program at `at`.
+    #[must_use]
+    pub fn fault(&self, at: u64, write: bool, fetch: bool) -> Resolution {
+        let mut state = self.lock();
+        let Some((range, area)) = state.areas.find(at) else {
+            return Resolution::NotMapped;
+        };
+        let right = if write {
+            libc::PROT_WRITE
+        } else if fetch {
+            libc::PROT_EXEC
+        } else {
+            libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC
+        };
+        if area.protection & right == 0 {
+            return Resolution::Denied;
+        }
+        let piece = at - at % LARGE_PAGE_SIZE;
+        let part = range.start.max(piece)..range.end.min(piece + LARGE_PAGE_SIZE);
+        match self.link_part(&mut state, &part, area) {
+            Ok(()) => Resolution::Mapped,
+            Err(resolution) => resolution,
+        }
+    }
+
+    /// The parts of `range` that may have page-table entries.
+    fn linked(state: &State, range: &Range<u64>) -> Vec<Range<u64>> {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for (&number, granule) in state.granules.range(granules(range)) {
+            if !granule.linked {
+                continue;
+            }
+            let start = (number * LARGE_PAGE_SIZE).max(range.start);
+            let end = ((number + 1) * LARGE_PAGE_SIZE).min(range.end);
+            match ranges.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => ranges.push(start..end),
+            }
+        }
+        ranges
+    }
+
+    /// Takes away whatever is mapped in `range`.
+    pub fn remove(&self, range: &Range<u64>) -> Stale {
+        let mut state = self.lock();
+        let dropped = state.areas.remove(range);
+        let mut ranges = Vec::new();
+        for (part, _) in &dropped {
+            ranges.extend(Self::linked(&state, part));
+        }
+        Stale { ranges, dropped }
+    }
+
+    /// Drops the memory of ranges whose entries the guest has cleared.
+    pub fn settle(&self, stale: Stale) {
+        let mut state = self.lock();
+        for (range, area) in &stale.dropped {
+            for (physical, length) in Self::pieces_where_present(&state, range) {
+                match area.backing {
+                    Backing::Anonymous => self.physical.discard(physical, length),
+                    Backing::Host { .. } => self.physical.reset(physical, length),
+                }
+            }
+            self.free_empty(&mut state, range);
+        }
+    }
+
+    /// As [`Self::pieces`], over a range that may have holes.
+    fn pieces_where_present(state: &State, range: &Range<u64>) -> Vec<(GuestPhysical, u64)> {
+        state
+            .granules
+            .range(granules(range))
+            .flat_map(|(&number, _)| {
+                let start = (number * LARGE_PAGE_SIZE).max(range.start);
+                let end = ((number + 1) * LARGE_PAGE_SIZE).min(range.end);
+                Self::pieces(state, &(start..end))
+            })
+            .collect()
+    }
+
+    /// Gives back the blocks behind `range` in which nothing is mapped any more.
+    fn free_empty(&self, state: &mut State, range: &Range<u64>) {
+        let empty: Vec<u64> = state
+            .granules
+            .range(granules(range))
+            .map(|(&number, _)| number)
+            .filter(|number| {
+                let piece = number * LARGE_PAGE_SIZE..(number + 1) * LARGE_PAGE_SIZE;
+                !state.areas.is_occupied(&piece)
+            })
+            .collect();
+        for number in empty {
+            if let Some(granule) = state.granules.remove(&number) {
+                self.physical.release(granule.block, 1, Use::Application);
+            }
+        }
+    }
+
+    /// Changes the protection of a fully mapped range; new rights take effect at the next fault.
+    ///
+    /// # Errors
+    /// ENOMEM if part of it is not mapped or memory for it cannot be set aside, EACCES if a file
+    /// mapping can never be written.
+    pub fn protect(&self, range: &Range<u64>, protection: i32) -> Result<Stale, Errno> {
+        let mut state = self.lock();
+        if !state.areas.is_covered(range) {
+            return Err(Errno(libc::ENOMEM));
+        }
+        let write = protection & libc::PROT_WRITE != 0;
+        let parts = state.areas.within(range.clone());
+        for (part, area) in &parts {
+            if write && area.backing == (Backing::Host { may_write: false }) {
+                return Err(Errno(libc::EACCES));
+            }
+            if write && area.protection & libc::PROT_WRITE == 0 && part.end - part.start <= 1 << 30 {
+                self.back(&mut state, part).map_err(|_| Errno(libc::ENOMEM))?;
+            }
+        }
+        let mut ranges = Vec::new();
+        for (part, area) in parts {
+            if area.protection == protection {
+                continue;
+            }
+            state.areas.remove(&part);
+            state.areas.insert(part.clone(), Area { protection, ..area });
+            ranges.extend(Self::linked(&state, &part));
+        }
+        Ok(Stale {
+            ranges,
+            dropped: Vec::new(),
+        })
+    }
+
+    /// Makes the one anonymous mapping `old` longer by the free range `more` that follows it.
+    ///
+    /// # Errors
+    /// EFAULT if `old` is not such a mapping, ENOMEM when memory is used up.
+    pub fn extend(&self, old: &Range<u64>, more: &Range<u64>) -> Result<(), Errno> {
+        let area = match self.lock().areas.within(old.clone()).as_slice() {
+            [(part, area)] if part == old && area.backing == Backing::Anonymous => *area,
+            _ => return Err(Errno(libc::EFAULT)),
+        };
+        self.map_anonymous(more.clone(), area.protection, true)
+            .map_err(|_| Errno(libc::ENOMEM))
+    }
+
+    /// Moves the mapping at `from` to the free range `to`, which may be longer; the old range is
+    /// stale afterwards, and its pages have moved.
+    ///
+    /// # Errors
+    /// EFAULT if `from` is not one mapping, ENOMEM when memory is used up.
+    pub fn relocate(&self, from: &Range<u64>, to: &Range<u64>) -> Result<Stale, Errno> {
+        let mut state = self.lock();
+        let area = match state.areas.within(from.clone()).as_slice() {
+            [(part, area)] if part == from => *area,
+            _ => return Err(Errno(libc::EFAULT)),
+        };
+        self.back(&mut state, to).map_err(|_| Errno(libc::ENOMEM))?;
+        let anonymous = area.backing == Backing::Anonymous;
+        let targets = Self::pieces(&state, to);
+        if !anonymous && (targets.len() != 1 || Self::pieces(&state, from).len() != 1) {
+            self.free_empty(&mut state, to);
+            return Err(Errno(libc::ENOMEM));
+        }
+        self.move_pages(&state, from, to, anonymous)?;
+        let dropped = state.areas.remove(from);
+        let ranges = Self::linked(&state, from);
+        state.areas.insert(to.clone(), area);
+        // The host's mapping has moved away: a hole is left that must become memory again.
+        let dropped = dropped
+            .into_iter()
+            .map(|(range, area)| {
+                let backing = Backing::Host { may_write: true };
+                (range, Area { backing, ..area })
+            })
+            .collect();
+        Ok(Stale { ranges, dropped })
+    }
+
+    fn move_pages(
+        &self,
+        state: &State,
+        from: &Range<u64>,
+        to: &Range<u64>,
+        anonymous: bool,
+    ) -> Result<(), Errno> {
+        let wanted = if anonymous { from.end - from.start } else { to.end - to.start };
+        let mut done = 0;
+        while done < from.end - from.start {
+            let source = from.start + done..from.end;
+            let target = to.start + done..to.start + wanted;
+            let (Some(&(old, old_length)), Some(&(new, new_length))) = (
+                Self::pieces_where_present(state, &source).first(),
+                Self::pieces(state, &target).first(),
+            ) else {
+                return Ok(());
+            };
+            let length = old_length.min(new_length);
+            let grown = if anonymous { length } else { new_length };
+            let (Some(old), Some(new)) =
+                (self.physical.host(old, length), self.physical.host(new, grown))
+            else {
+                return Err(Errno(libc::EFAULT));
+            };
+            // SAFETY: both ranges lie in the reservation, belong to the guest's old and new
+            // mapping, and do not overlap, since the new range was free.
+            let moved = unsafe {
+                libc::mremap(
+                    old.cast(),
+                    length as usize,
+                    grown as usize,
+                    libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED,
+                    new.cast::<libc::c_void>(),
+                )
+            };
+            if moved == libc::MAP_FAILED {
+                if !anonymous {
+                    return Err(Errno(libc::ENOMEM));
+                }
+                // SAFETY: as above; the host could not move it in one piece (it spans several of
+                // its own mappings), so the bytes are copied.
+                unsafe { std::ptr::copy_nonoverlapping(old, new, length as usize) };
+            }
+            done += length;
+        }
+        Ok(())
+    }
+
+    /// Host memory behind application memory, for `madvise` and `msync`: only what was ever backed.
+    #[must_use]
+    pub fn host_ranges(&self, range: &Range<u64>) -> Vec<(*mut u8, u64)> {
+        let state = self.lock();
+        let mut found = Vec::new();
+        for (part, _) in state.areas.within(range.clone()) {
+            for (physical, length) in Self::pieces_where_present(&state, &part) {
+                if let Some(host) = self.physical.host(physical, length) {
+                    found.push((host, length));
+                }
+            }
+        }
+        found
+    }
+
+    /// Writes `bytes` whatever the protection is: for changing code before the program runs.
+    ///
+    /// # Errors
+    /// When nothing is mapped there.
+    pub fn write_code(&self, at: GuestVirtual, bytes: &[u8]) -> Result<(), Fault> {
+        let mut done = 0;
+        for slice in self.slices(at, bytes.len() as u64, Access::Read)? {
+            let part = bytes.get(done..done + slice.length).ok_or(Fault::Unmapped(at))?;
+            user::copy_in(slice, part).map_err(|()| Fault::Unmapped(at))?;
+            done += slice.length;
+        }
+        Ok(())
+    }
+
+    /// One contiguous piece of application memory from `at`, at most `length` bytes.
+    fn application(
+        &self,
+        state: &mut State,
+        at: u64,
+        length: u64,
+        access: Access,
+    ) -> Result<HostSlice, Fault> {
+        let unmapped = Fault::Unmapped(GuestVirtual(at));
+        let (range, area) = state.areas.find(at).ok_or(unmapped)?;
+        let right = match access {
+            Access::Read => libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
+            Access::Write => libc::PROT_WRITE,
+        };
+        if area.protection & right == 0 {
+            return Err(unmapped);
+        }
+        let piece_end = (at / LARGE_PAGE_SIZE + 1) * LARGE_PAGE_SIZE;
+        let end = range.end.min(piece_end).min(at.saturating_add(length));
+        self.back(state, &(at..end)).map_err(|_| unmapped)?;
+        let granule = state.granules.get(&(at / LARGE_PAGE_SIZE)).ok_or(unmapped)?;
+        let physical = granule.block.add(at % LARGE_PAGE_SIZE);
+        let pointer = self.physical.host(physical, end - at).ok_or(unmapped)?;
+        Ok(HostSlice {
+            pointer,
+            length: (end - at) as usize,
+            may_fault: area.backing != Backing::Anonymous,
+        })
+    }
+
+    /// One contiguous piece of the alias region from `at`, by the runtime's page tables.
+    fn alias(&self, at: u64, length: u64, access: Access) -> Result<HostSlice, Fault> {
+        let revoked = Fault::Revoked(GuestVirtual(at));
+        let found = self.mapper().translate(GuestVirtual(at)).ok_or(revoked)?;
+        if access == Access::Write && !found.flags.write {
+            return Err(Fault::Unmapped(GuestVirtual(at)));
+        }
+        let size = found.page_size.clamp(PAGE_SIZE, LARGE_PAGE_SIZE);
+        let here = (size - at % size).min(length);
+        // A forged entry may point anywhere: only memory granted to the runtime is heap.
+        if !self.physical.is_all(found.physical, here, Use::Granted) {
+            return Err(Fault::Unmapped(GuestVirtual(at)));
+        }
+        let pointer = self
+            .physical
+            .host(found.physical, here)
+            .ok_or(Fault::Unmapped(GuestVirtual(at)))?;
+        Ok(HostSlice {
+            pointer,
+            length: here as usize,
+            may_fault: false,
+        })
+    }
+}
+
+impl UserMemory for Space {
+    fn slices(
+        &self,
+        at: GuestVirtual,
+        length: u64,
+        access: Access,
+    ) -> Result<Vec<HostSlice>, Fault> {
+        let end = at.0.checked_add(length).ok_or(Fault::Unmapped(at))?;
+        let mut slices: Vec<HostSlice> = Vec::new();
+        let mut cursor = at.0;
+        let mut state = self.lock();
+        while cursor < end {
+            let slice = if layout::is_alias(cursor) {
+                self.alias(cursor, end - cursor, access)?
+            } else {
+                self.application(&mut state, cursor, end - cursor, access)?
+            };
+            cursor += slice.length as u64;
+            match slices.last_mut() {
+                Some(last)
+                    if last.pointer.wrapping_add(last.length) == slice.pointer
+                        && last.may_fault == slice.may_fault =>
+                {
+                    last.length += slice.length;
+                }
+                _ => slices.push(slice),
+            }
+        }
+        Ok(slices)
+    }
+}
