@@ -84,26 +84,45 @@ fn large_pages_are_used_where_they_fit() {
     let mapper = Mapper::new(&memory, ROOT);
     let start = GuestVirtual(LARGE_PAGE_SIZE - PAGE_SIZE);
     let to = GuestPhysical(3 * LARGE_PAGE_SIZE - PAGE_SIZE);
-    mapper.map(start, to, LARGE_PAGE_SIZE + 2 * PAGE_SIZE, Flags::DATA).unwrap();
+    mapper
+        .map(start, to, LARGE_PAGE_SIZE + 2 * PAGE_SIZE, Flags::DATA)
+        .unwrap();
     let at = |va: u64| mapper.translate(GuestVirtual(va)).unwrap();
     assert_eq!(at(start.0 + 5).page_size, PAGE_SIZE);
     assert_eq!(at(LARGE_PAGE_SIZE + 0x1234).page_size, LARGE_PAGE_SIZE);
-    assert_eq!(at(LARGE_PAGE_SIZE + 0x1234).physical.0, 3 * LARGE_PAGE_SIZE + 0x1234);
+    assert_eq!(
+        at(LARGE_PAGE_SIZE + 0x1234).physical.0,
+        3 * LARGE_PAGE_SIZE + 0x1234
+    );
     assert_eq!(at(2 * LARGE_PAGE_SIZE).page_size, PAGE_SIZE);
     assert_eq!(at(start.0).flags, Flags::DATA);
     assert_eq!(mapper.translate(GuestVirtual(start.0 - 1)), None);
-    assert_eq!(mapper.translate(GuestVirtual(2 * LARGE_PAGE_SIZE + PAGE_SIZE)), None);
+    assert_eq!(
+        mapper.translate(GuestVirtual(2 * LARGE_PAGE_SIZE + PAGE_SIZE)),
+        None
+    );
 }
 
 #[test]
 fn an_empty_range_costs_little() {
     let memory = Tables::new(100);
     let mapper = Mapper::new(&memory, ROOT);
-    mapper.map(GuestVirtual(17 << 40), GuestPhysical(0), PAGE_SIZE, Flags::READ).unwrap();
+    mapper
+        .map(
+            GuestVirtual(17 << 40),
+            GuestPhysical(0),
+            PAGE_SIZE,
+            Flags::READ,
+        )
+        .unwrap();
     *memory.loads.borrow_mut() = 0;
     let flush = mapper.unmap(GuestVirtual(16 << 40), 64 << 40).unwrap();
     assert!(flushed(flush).covers((17 << 40) / PAGE_SIZE));
-    assert!(*memory.loads.borrow() < 2000, "{} loads", memory.loads.borrow());
+    assert!(
+        *memory.loads.borrow() < 2000,
+        "{} loads",
+        memory.loads.borrow()
+    );
     assert_eq!(mapper.translate(GuestVirtual(17 << 40)), None);
 }
 
@@ -111,9 +130,12 @@ fn an_empty_range_costs_little() {
 fn bad_ranges_are_refused() {
     let memory = Tables::new(100);
     let mapper = Mapper::new(&memory, ROOT);
-    for (start, length) in
-        [(1, PAGE_SIZE), (0, 1), (u64::MAX & !0xfff, PAGE_SIZE * 2), (1 << 47, PAGE_SIZE)]
-    {
+    for (start, length) in [
+        (1, PAGE_SIZE),
+        (0, 1),
+        (u64::MAX & !0xfff, PAGE_SIZE * 2),
+        (1 << 47, PAGE_SIZE),
+    ] {
         let start = GuestVirtual(start);
         assert!(matches!(
             mapper.map(start, GuestPhysical(0), length, Flags::DATA),
@@ -121,7 +143,9 @@ fn bad_ranges_are_refused() {
         ));
         assert!(mapper.unmap(start, length).is_err());
     }
-    assert!(mapper.map(GuestVirtual(0), GuestPhysical(1), PAGE_SIZE, Flags::DATA).is_err());
+    assert!(mapper
+        .map(GuestVirtual(0), GuestPhysical(1), PAGE_SIZE, Flags::DATA)
+        .is_err());
     assert!(mapper.translate(GuestVirtual(u64::MAX)).is_none());
 }
 
@@ -131,11 +155,25 @@ fn a_table_outside_memory_is_not_read() {
     let mapper = Mapper::new(&memory, ROOT);
     memory.store(ROOT, 0xdead_b000 | 0x27);
     assert!(mapper.translate(GuestVirtual(0x1000)).is_none());
-    let damaged = MapError::Damaged { at: GuestVirtual(0x1000), table: GuestPhysical(0xdead_b000) };
-    let mapped = mapper.map(GuestVirtual(0x1000), GuestPhysical(0), PAGE_SIZE, Flags::DATA);
+    let damaged = MapError::Damaged {
+        at: GuestVirtual(0x1000),
+        table: GuestPhysical(0xdead_b000),
+    };
+    let mapped = mapper.map(
+        GuestVirtual(0x1000),
+        GuestPhysical(0),
+        PAGE_SIZE,
+        Flags::DATA,
+    );
     assert_eq!(mapped, Err(damaged));
-    assert_eq!(mapper.entry_for(GuestVirtual(0x1000), Level::Table), Err(damaged));
-    assert_eq!(mapper.unmap(GuestVirtual(0x1000), PAGE_SIZE).unwrap_err(), damaged);
+    assert_eq!(
+        mapper.entry_for(GuestVirtual(0x1000), Level::Table),
+        Err(damaged)
+    );
+    assert_eq!(
+        mapper.unmap(GuestVirtual(0x1000), PAGE_SIZE).unwrap_err(),
+        damaged
+    );
 }
 
 #[test]
@@ -145,7 +183,12 @@ fn mapping_goes_on_after_tables_ran_out() {
     let start = GuestVirtual(LARGE_PAGE_SIZE - PAGE_SIZE);
     let to = GuestPhysical(0x5000);
     let failed = mapper.map(start, to, 2 * PAGE_SIZE, Flags::DATA);
-    assert_eq!(failed, Err(MapError::OutOfTables { at: GuestVirtual(LARGE_PAGE_SIZE) }));
+    assert_eq!(
+        failed,
+        Err(MapError::OutOfTables {
+            at: GuestVirtual(LARGE_PAGE_SIZE)
+        })
+    );
     *memory.left.borrow_mut() = 1;
     mapper.map(start, to, 2 * PAGE_SIZE, Flags::DATA).unwrap();
     assert!(mapper.translate(GuestVirtual(LARGE_PAGE_SIZE)).is_some());
@@ -153,8 +196,16 @@ fn mapping_goes_on_after_tables_ran_out() {
 
 #[derive(Clone, Debug)]
 enum Edit {
-    Map { page: u64, to: u64, pages: u64, write: bool },
-    Unmap { page: u64, pages: u64 },
+    Map {
+        page: u64,
+        to: u64,
+        pages: u64,
+        write: bool,
+    },
+    Unmap {
+        page: u64,
+        pages: u64,
+    },
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -163,7 +214,12 @@ fn edit() -> impl Strategy<Value = Edit> {
     let shift = prop_oneof![Just(0u64), Just(512), Just(7)];
     prop_oneof![
         (page.clone(), shift, pages.clone(), any::<bool>()).prop_map(
-            |(page, shift, pages, write)| Edit::Map { page, to: page + shift, pages, write }
+            |(page, shift, pages, write)| Edit::Map {
+                page,
+                to: page + shift,
+                pages,
+                write
+            }
         ),
         (page, pages).prop_map(|(page, pages)| Edit::Unmap { page, pages }),
     ]

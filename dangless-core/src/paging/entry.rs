@@ -17,9 +17,15 @@ pub struct Flags {
 
 impl Flags {
     /// Reads only.
-    pub const READ: Self = Self { write: false, execute: false };
+    pub const READ: Self = Self {
+        write: false,
+        execute: false,
+    };
     /// Data: reads and writes.
-    pub const DATA: Self = Self { write: true, execute: false };
+    pub const DATA: Self = Self {
+        write: true,
+        execute: false,
+    };
 }
 
 /// One 8-byte entry of a table at any level.
@@ -114,7 +120,10 @@ impl Entry {
     /// What the entry allows.
     #[must_use]
     pub const fn flags(self) -> Flags {
-        Flags { write: self.0 & Self::WRITE != 0, execute: self.0 & Self::NO_EXECUTE == 0 }
+        Flags {
+            write: self.0 & Self::WRITE != 0,
+            execute: self.0 & Self::NO_EXECUTE == 0,
+        }
     }
 
     /// Whether ring 3 may use the entry.

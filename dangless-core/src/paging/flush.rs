@@ -35,13 +35,17 @@ enum Owed {
 impl Flush {
     /// Nothing is owed.
     pub const fn empty() -> Self {
-        Self { owed: Owed::Nothing }
+        Self {
+            owed: Owed::Nothing,
+        }
     }
 
     /// The page that holds `at`.
     pub const fn page(at: GuestVirtual) -> Self {
         let start = at.align_down(PAGE_SIZE);
-        Self { owed: Owed::Pages(start, start.add(PAGE_SIZE)) }
+        Self {
+            owed: Owed::Pages(start, start.add(PAGE_SIZE)),
+        }
     }
 
     /// The pages of `[start, end)`.
@@ -49,7 +53,9 @@ impl Flush {
         if start.0 >= end.0 {
             return Self::empty();
         }
-        Self { owed: Owed::Pages(start.align_down(PAGE_SIZE), end.align_up(PAGE_SIZE)) }
+        Self {
+            owed: Owed::Pages(start.align_down(PAGE_SIZE), end.align_up(PAGE_SIZE)),
+        }
     }
 
     /// Every page.
@@ -93,6 +99,11 @@ impl Flush {
         }
     }
 
+    /// Writes the debt off: the edit was of a kind that takes effect by itself on this machine.
+    pub fn waive(self) {
+        self.settle();
+    }
+
     /// Takes the debt out, so that the drop check is content.
     fn settle(mut self) -> Owed {
         core::mem::replace(&mut self.owed, Owed::Nothing)
@@ -101,7 +112,11 @@ impl Flush {
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        debug_assert!(self.is_empty(), "a flush was owed and forgotten: {:?}", self.owed);
+        debug_assert!(
+            self.is_empty(),
+            "a flush was owed and forgotten: {:?}",
+            self.owed
+        );
     }
 }
 
@@ -135,8 +150,14 @@ mod tests {
     fn few_pages_are_flushed_one_by_one() {
         assert_eq!(cost(Flush::empty()), (0, 0));
         assert_eq!(cost(Flush::page(GuestVirtual(0x1234))), (1, 0));
-        assert_eq!(cost(Flush::pages(GuestVirtual(0x1fff), GuestVirtual(0x3001))), (3, 0));
-        assert_eq!(cost(Flush::pages(GuestVirtual(0), GuestVirtual(1 << 30))), (0, 1));
+        assert_eq!(
+            cost(Flush::pages(GuestVirtual(0x1fff), GuestVirtual(0x3001))),
+            (3, 0)
+        );
+        assert_eq!(
+            cost(Flush::pages(GuestVirtual(0), GuestVirtual(1 << 30))),
+            (0, 1)
+        );
         assert_eq!(cost(Flush::all()), (0, 1));
     }
 
@@ -144,9 +165,14 @@ mod tests {
     fn merging_covers_both() {
         let near = Flush::page(GuestVirtual(0x1000)).merge(Flush::page(GuestVirtual(0x3000)));
         assert_eq!(cost(near), (3, 0));
-        let none = Flush::empty().merge(Flush::page(GuestVirtual(0x1000))).merge(Flush::empty());
+        let none = Flush::empty()
+            .merge(Flush::page(GuestVirtual(0x1000)))
+            .merge(Flush::empty());
         assert_eq!(cost(none), (1, 0));
-        assert_eq!(cost(Flush::all().merge(Flush::page(GuestVirtual(0)))), (0, 1));
+        assert_eq!(
+            cost(Flush::all().merge(Flush::page(GuestVirtual(0)))),
+            (0, 1)
+        );
     }
 
     #[test]

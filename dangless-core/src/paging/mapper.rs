@@ -166,7 +166,12 @@ impl<'m, M: TableMemory> Mapper<'m, M> {
         if !to.is_aligned(PAGE_SIZE) {
             return Err(MapError::Range { start, length });
         }
-        let mut range = Range { at: start, to, end, flags };
+        let mut range = Range {
+            at: start,
+            to,
+            end,
+            flags,
+        };
         self.map_in(self.root, Level::Root, &mut range)
     }
 
@@ -279,8 +284,11 @@ impl<'m, M: TableMemory> Mapper<'m, M> {
                 return Ok(());
             }
             table = if level.is_leaf(entry) {
-                let new = self.memory.allocate_table().ok_or(MapError::OutOfTables { at })?;
-                self.split(slot, level, new, None);
+                let new = self
+                    .memory
+                    .allocate_table()
+                    .ok_or(MapError::OutOfTables { at })?;
+                self.split(slot, level, new, |_| true);
                 new
             } else {
                 self.child(entry, at)?
@@ -291,15 +299,15 @@ impl<'m, M: TableMemory> Mapper<'m, M> {
     }
 
     /// Replaces the large leaf in `slot`, an entry of `level`, by the table `new` that translates
-    /// the same, but for the entry `without`, if given. The old translation may stay in use until
-    /// it is flushed: only the page left out needs that, and flushing any address in it will do,
-    /// as it takes away the large translation as well.
+    /// the same, but for the entries that `keep` does not want. The old translation may stay in use
+    /// until it is flushed: only what was left out needs that, and flushing any address in it will
+    /// do, as it takes away the large translation as well.
     pub fn split(
         &self,
         slot: GuestPhysical,
         level: Level,
         new: GuestPhysical,
-        without: Option<u64>,
+        keep: impl Fn(u64) -> bool,
     ) {
         let entry = Entry::from_bits(self.memory.load(slot));
         let Some(below) = level.below() else { return };
@@ -307,7 +315,7 @@ impl<'m, M: TableMemory> Mapper<'m, M> {
         for index in 0..ENTRIES {
             let to = start.add(index * below.size());
             let part = match below {
-                _ if without == Some(index) => Entry::ABSENT,
+                _ if !keep(index) => Entry::ABSENT,
                 Level::Table => Entry::page(to, entry.flags()),
                 _ => Entry::large(to, entry.flags()),
             };
@@ -324,7 +332,10 @@ impl<'m, M: TableMemory> Mapper<'m, M> {
         }
         let mut table = self.root;
         let mut level = Level::Root;
-        let mut flags = Flags { write: true, execute: true };
+        let mut flags = Flags {
+            write: true,
+            execute: true,
+        };
         loop {
             if !self.memory.is_table(table) {
                 return None;
@@ -338,7 +349,11 @@ impl<'m, M: TableMemory> Mapper<'m, M> {
             if level.is_leaf(entry) {
                 let page_size = level.size();
                 let physical = entry.target(page_size).add(at.offset_in(page_size));
-                return Some(Translation { physical, flags, page_size });
+                return Some(Translation {
+                    physical,
+                    flags,
+                    page_size,
+                });
             }
             table = entry.frame();
             level = level.below()?;
@@ -365,6 +380,22 @@ impl<'m, M: TableMemory> Mapper<'m, M> {
         Ok(level.slot(table, at))
     }
 
+    /// Where the entry of `level` for `at` lies, if the tables above it exist.
+    #[must_use]
+    pub fn find_entry(&self, at: GuestVirtual, level: Level) -> Option<GuestPhysical> {
+        let mut table = self.root;
+        let mut here = Level::Root;
+        while here > level {
+            let entry = Entry::from_bits(self.memory.load(here.slot(table, at)));
+            if !entry.is_present() || here.is_leaf(entry) {
+                return None;
+            }
+            table = self.child(entry, at).ok()?;
+            here = here.below()?;
+        }
+        Some(level.slot(table, at))
+    }
+
     /// The table that `entry` points to, or a new one, linked into `slot`, if it points to none.
     fn child_or_new(
         &self,
@@ -375,7 +406,10 @@ impl<'m, M: TableMemory> Mapper<'m, M> {
         if entry.is_present() {
             return self.child(entry, at);
         }
-        let new = self.memory.allocate_table().ok_or(MapError::OutOfTables { at })?;
+        let new = self
+            .memory
+            .allocate_table()
+            .ok_or(MapError::OutOfTables { at })?;
         self.link(slot, new);
         Ok(new)
     }

@@ -1,0 +1,178 @@
+//! The pool of 2 MiB blocks between the heap and the machine.
+//!
+//! A grant costs an exit, so the pool asks for growing amounts and keeps a bounded number of blocks
+//! that came free; the rest goes back to the machine at once. It remembers which are known to be
+//! zero.
+
+use super::lock::SpinLock;
+use super::machine::Machine;
+use crate::address::{GuestPhysical, LARGE_PAGE_SIZE};
+
+/// Ranges the pool can hold.
+const RANGES: usize = 64;
+/// Blocks that came free and are kept.
+const KEEP: u64 = 32;
+/// Largest grant asked for in advance.
+const LARGEST_GRANT: u64 = 16;
+/// Blocks after which grants ask for host huge pages: small heaps are better off without.
+const HUGE_AFTER: u64 = 32;
+
+/// A run of blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where it starts.
+    pub start: GuestPhysical,
+    /// How many blocks it has.
+    pub blocks: u64,
+    /// Whether every byte is known to be zero.
+    pub zero: bool,
+}
+
+impl Run {
+    const NONE: Self = Self {
+        start: GuestPhysical(0),
+        blocks: 0,
+        zero: false,
+    };
+
+    const fn end(&self) -> GuestPhysical {
+        self.start.add(self.blocks * LARGE_PAGE_SIZE)
+    }
+}
+
+struct Pool {
+    runs: [Run; RANGES],
+    used: usize,
+    /// Blocks in `runs`.
+    held: u64,
+    /// Blocks granted in all.
+    granted: u64,
+    next_grant: u64,
+}
+
+/// The pool.
+pub struct Blocks {
+    pool: SpinLock<Pool>,
+}
+
+impl Blocks {
+    /// An empty pool.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            pool: SpinLock::new(Pool {
+                runs: [Run::NONE; RANGES],
+                used: 0,
+                held: 0,
+                granted: 0,
+                next_grant: 1,
+            }),
+        }
+    }
+
+    /// A run of exactly `blocks`.
+    pub fn take(&self, machine: &impl Machine, blocks: u64) -> Option<Run> {
+        let mut pool = self.pool.lock();
+        if let Some(run) = pool.carve(blocks) {
+            return Some(run);
+        }
+        let ask = blocks.max(pool.next_grant);
+        let huge = pool.granted >= HUGE_AFTER && blocks < LARGEST_GRANT;
+        let mut grant = machine.grant(ask, huge).map(|start| (start, ask));
+        if grant.is_none() && ask > blocks {
+            pool.next_grant = 1;
+            grant = machine.grant(blocks, huge).map(|start| (start, blocks));
+        }
+        if grant.is_none() && pool.used > 0 {
+            // What is in pieces here may be whole over there.
+            pool.release_all(machine);
+            grant = machine.grant(blocks, huge).map(|start| (start, blocks));
+        }
+        let (start, granted) = grant?;
+        pool.granted += granted;
+        if granted == pool.next_grant {
+            pool.next_grant = (granted * 2).min(LARGEST_GRANT);
+        }
+        if granted > blocks {
+            let rest = start.add(blocks * LARGE_PAGE_SIZE);
+            pool.put(
+                machine,
+                Run {
+                    start: rest,
+                    blocks: granted - blocks,
+                    zero: true,
+                },
+            );
+        }
+        Some(Run {
+            start,
+            blocks,
+            zero: true,
+        })
+    }
+
+    /// Takes a run back; nothing may reach it any more.
+    pub fn give(&self, machine: &impl Machine, run: Run) {
+        let mut pool = self.pool.lock();
+        if run.blocks > KEEP || pool.held + run.blocks > KEEP + LARGEST_GRANT {
+            machine.release(run.start, run.blocks);
+        } else {
+            pool.put(machine, run);
+        }
+    }
+}
+
+impl Pool {
+    /// Cuts `blocks` off the smallest run that has them, a dirty one sooner than a zero one.
+    fn carve(&mut self, blocks: u64) -> Option<Run> {
+        let fitting = (0..self.used).filter(|&at| self.runs[at].blocks >= blocks);
+        let best = fitting.min_by_key(|&at| (self.runs[at].blocks, self.runs[at].zero))?;
+        let run = &mut self.runs[best];
+        let taken = Run { blocks, ..*run };
+        run.start = taken.end();
+        run.blocks -= blocks;
+        if run.blocks == 0 {
+            self.remove(best);
+        }
+        self.held -= blocks;
+        Some(taken)
+    }
+
+    /// Adds a run, joined with its neighbours.
+    fn put(&mut self, machine: &impl Machine, mut run: Run) {
+        self.held += run.blocks;
+        let mut at = 0;
+        while at < self.used {
+            let other = self.runs[at];
+            let joins =
+                other.zero == run.zero && (other.end() == run.start || run.end() == other.start);
+            if joins {
+                run.start = run.start.min(other.start);
+                run.blocks += other.blocks;
+                self.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        if let Some(free) = self.runs.get_mut(self.used) {
+            *free = run;
+            self.used += 1;
+        } else {
+            self.held -= run.blocks;
+            machine.release(run.start, run.blocks);
+        }
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.used -= 1;
+        self.runs[at] = self.runs[self.used];
+    }
+
+    fn release_all(&mut self, machine: &impl Machine) {
+        for run in &self.runs[..self.used] {
+            machine.release(run.start, run.blocks);
+        }
+        self.used = 0;
+        self.held = 0;
+    }
+}

@@ -1,0 +1,89 @@
+//! The token bucket that decides whether a free is revoked at once or queued.
+
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// Milliseconds of revocation in credit at the start.
+const CREDIT_MS: u64 = 200;
+/// Most milliseconds of revocation that can be saved up.
+const MOST_MS: u64 = 1000;
+/// Share, in thousandths, that means no limit.
+const UNLIMITED: u64 = 1000;
+
+/// Ticks of run time that revocation may still take. Updates may be lost between threads: the
+/// share is a policy, not a guarantee.
+pub struct Budget {
+    share: u64,
+    most: i64,
+    left: AtomicI64,
+    filled: AtomicU64,
+}
+
+impl Budget {
+    /// A bucket that gains `share` thousandths of run time from `now` on.
+    #[must_use]
+    pub fn new(share: u64, ticks_per_ms: u64, now: u64) -> Self {
+        let ticks = |ms: u64| i64::try_from(ticks_per_ms.saturating_mul(ms)).unwrap_or(i64::MAX);
+        Self {
+            share,
+            most: ticks(MOST_MS),
+            left: AtomicI64::new(ticks(CREDIT_MS)),
+            filled: AtomicU64::new(now),
+        }
+    }
+
+    /// Whether every free is revoked at once.
+    #[must_use]
+    pub const fn is_unlimited(&self) -> bool {
+        self.share >= UNLIMITED
+    }
+
+    /// Whether there is something left at `now`.
+    #[must_use]
+    pub fn allows(&self, now: u64) -> bool {
+        let passed = now.saturating_sub(self.filled.load(Ordering::Relaxed));
+        let gain = i64::try_from(passed.saturating_mul(self.share) / 1000).unwrap_or(i64::MAX);
+        let left = self.left.load(Ordering::Relaxed);
+        if gain > 0 {
+            self.filled.store(now, Ordering::Relaxed);
+            let left = left.saturating_add(gain).min(self.most);
+            self.left.store(left, Ordering::Relaxed);
+            return left > 0;
+        }
+        left > 0
+    }
+
+    /// Takes out what a revocation cost.
+    pub fn spend(&self, ticks: u64) {
+        let ticks = i64::try_from(ticks).unwrap_or(i64::MAX);
+        let left = self.left.load(Ordering::Relaxed).saturating_sub(ticks);
+        self.left.store(left, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_the_run_time_can_be_spent() {
+        let budget = Budget::new(500, 1000, 0);
+        assert!(!budget.is_unlimited() && budget.allows(0));
+        budget.spend(CREDIT_MS * 1000);
+        assert!(!budget.allows(0));
+        assert!(budget.allows(10));
+        budget.spend(5);
+        assert!(!budget.allows(10) && !budget.allows(11) && budget.allows(13));
+    }
+
+    #[test]
+    fn savings_are_bounded_and_nothing_overflows() {
+        let budget = Budget::new(999, u64::MAX, 0);
+        assert!(budget.allows(u64::MAX));
+        budget.spend(u64::MAX);
+        let budget = Budget::new(999, 10, 0);
+        assert!(budget.allows(u64::MAX));
+        budget.spend(MOST_MS * 10);
+        assert!(!budget.allows(u64::MAX));
+        assert!(Budget::new(1000, 1, 0).is_unlimited());
+    }
+}

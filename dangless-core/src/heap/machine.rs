@@ -1,0 +1,43 @@
+//! What the heap needs of the machine it runs on: memory, flushes, a clock.
+
+use crate::address::{GuestPhysical, GuestVirtual};
+use crate::paging::Flusher;
+
+/// The machine under the heap: the guest runtime's in a real guest, a simulation in tests.
+///
+/// # Safety
+/// Granted memory and the window table stay readable and writable, through the pointers that
+/// `direct` and `window_records` return, for as long as the machine exists (blocks that were
+/// released excepted), and nobody else touches them. A grant is zeroed. The window table reads
+/// zero before it is first written and has room for a record of 256 bytes for every 2 MiB of the
+/// alias region; it is 64-byte aligned.
+pub unsafe trait Machine: Flusher {
+    /// `blocks` 2 MiB blocks of guest-physical memory, contiguous, 2 MiB-aligned and zeroed;
+    /// `huge` asks for host huge pages under them.
+    fn grant(&self, blocks: u64, huge: bool) -> Option<GuestPhysical>;
+    /// Takes back blocks that were granted, in any pieces and joins.
+    fn release(&self, start: GuestPhysical, blocks: u64);
+    /// Drops the contents of granted memory, page multiples: it reads zero afterwards.
+    fn discard(&self, start: GuestPhysical, bytes: u64);
+    /// Where guest-physical memory is seen in the direct map.
+    fn direct(&self, at: GuestPhysical) -> *mut u8;
+    /// Base of the window table.
+    fn window_records(&self) -> *mut u8;
+    /// The root page table.
+    fn root(&self) -> GuestPhysical;
+    /// Time stamp counter.
+    fn now(&self) -> u64;
+    /// Whether a write to a page-directory entry takes effect at once, without a flush (shadow
+    /// paging, where it traps), unlike one to an entry of the lowest level.
+    fn directory_edits_are_immediate(&self) -> bool;
+    /// Copies between two objects.
+    ///
+    /// # Safety
+    /// Both ranges lie in objects that are live and stay so meanwhile.
+    unsafe fn copy(&self, from: GuestVirtual, to: GuestVirtual, bytes: u64);
+    /// Clears part of an object.
+    ///
+    /// # Safety
+    /// The range lies in an object that is live and stays so meanwhile.
+    unsafe fn clear(&self, at: GuestVirtual, bytes: u64);
+}

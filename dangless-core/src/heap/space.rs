@@ -1,0 +1,301 @@
+//! The heap's process-wide state, and what the malloc family asks of it.
+//!
+//! One [`Space`] is shared by all threads; what they share is behind short spinlocks or in atomics.
+//! A [`Heap`] belongs to one thread and holds what its allocations need most.
+
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+use super::arena::{pointer, Arena};
+use super::blocks::Blocks;
+use super::budget::Budget;
+use super::chunk::{Chunk, Shelf};
+use super::class::{self, CLASSES};
+use super::depot::{Depot, StackId};
+use super::extent::Extent;
+use super::front::{Front, Taken};
+use super::handle::{Handle, Record};
+use super::ledger::{History, Ledger};
+use super::lock::SpinLock;
+use super::machine::Machine;
+use super::object::Object;
+use super::revoke::{Edited, Queue, BATCH};
+use super::window::{bit_of, Windows};
+use super::{FreeError, Layout, OutOfMemory, ReallocateError};
+use crate::abi::config::Config;
+use crate::address::{GuestPhysical, GuestVirtual};
+
+/// Largest object, as `malloc` has it: `PTRDIFF_MAX`.
+const MOST: u64 = i64::MAX as u64;
+/// Largest alignment.
+const MOST_ALIGN: u64 = 1 << 30;
+/// [`Config::profile`] that records who allocated and freed.
+const DETECT: u64 = 1;
+
+/// The protected heap of a process.
+pub struct Space<M: Machine> {
+    pub(super) machine: M,
+    /// Sizes and stacks are recorded.
+    pub(super) detect: bool,
+    stack_depth: usize,
+    pub(super) windows: Windows,
+    pub(super) blocks: Blocks,
+    pub(super) arena: Arena,
+    /// Held while page tables of the alias region are made.
+    pub(super) directories: SpinLock<()>,
+    pub(super) shelves: [SpinLock<Shelf>; CLASSES],
+    /// Chunk records not in use, linked by `next`.
+    pub(super) spare_chunks: SpinLock<Option<Handle<Chunk>>>,
+    pub(super) depot: Depot,
+    pub(super) history: History,
+    pub(super) queue: Queue,
+    pub(super) budget: Budget,
+}
+
+/// A thread's part of the heap.
+pub struct Heap {
+    fronts: [Front; CLASSES],
+    /// Room for a batch of revocations.
+    pub(super) batch: [Option<Edited>; BATCH],
+}
+
+impl Heap {
+    /// A heap that holds nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            fronts: [Front::EMPTY; CLASSES],
+            batch: [None; BATCH],
+        }
+    }
+}
+
+impl Default for Heap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Machine> Space<M> {
+    /// An empty heap on `machine`.
+    ///
+    /// # Errors
+    /// No memory for the stack depot.
+    pub fn new(machine: M, config: &Config) -> Result<Self, OutOfMemory> {
+        let (arena, blocks, mut depot) = (Arena::new(), Blocks::new(), Depot::closed());
+        let detect = config.profile == DETECT;
+        if detect {
+            depot.open(&machine, &arena, &blocks).ok_or(OutOfMemory)?;
+        }
+        Ok(Self {
+            detect,
+            stack_depth: config.stack_depth as usize,
+            windows: Windows::new(
+                GuestVirtual(config.alias_start),
+                GuestVirtual(config.alias_end),
+            ),
+            blocks,
+            arena,
+            directories: SpinLock::new(()),
+            shelves: [const { SpinLock::new(Shelf::new()) }; CLASSES],
+            spare_chunks: SpinLock::new(None),
+            depot,
+            history: History::new(),
+            queue: Queue::new(),
+            budget: Budget::new(config.revoke_budget, config.tsc_per_ms, machine.now()),
+            machine,
+        })
+    }
+
+    /// The machine under the heap.
+    pub const fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// An object as `layout` wants it. `frames` is the stack of the call, innermost first.
+    ///
+    /// # Errors
+    /// Memory, or addresses, have run out, or the size or alignment is beyond all bounds.
+    #[inline]
+    pub fn allocate(
+        &self,
+        heap: &mut Heap,
+        layout: Layout,
+        frames: &[u64],
+        thread: u64,
+    ) -> Result<GuestVirtual, OutOfMemory> {
+        let align = layout
+            .align
+            .checked_next_power_of_two()
+            .ok_or(OutOfMemory)?;
+        if layout.size > MOST || align > MOST_ALIGN {
+            return Err(OutOfMemory);
+        }
+        let stack = self.stack(frames, thread);
+        let Some(number) = class::number_for(layout.size, align) else {
+            let extent = || self.allocate_extent(layout.size, align, layout.zeroed, stack);
+            return extent().or_else(|_| {
+                self.drain(heap);
+                extent()
+            });
+        };
+        let front = &mut heap.fronts[number];
+        let taken = match front.take(class::class(number)) {
+            Some(taken) => taken,
+            None => match self.take_slowly(front, number) {
+                Ok(taken) => taken,
+                Err(OutOfMemory) => {
+                    // What waits for revocation may be enough.
+                    self.drain(heap);
+                    self.take_slowly(&mut heap.fronts[number], number)?
+                }
+            },
+        };
+        Ok(self.finish(taken, layout, stack))
+    }
+
+    /// Records the allocation and clears the object if it has to be.
+    #[inline]
+    fn finish(&self, taken: Taken, layout: Layout, stack: StackId) -> GuestVirtual {
+        if let Some(entry) = taken.entry {
+            entry.allocate(layout.size as u32, stack);
+        }
+        if layout.zeroed && !taken.zero {
+            // SAFETY: the object was just handed out, so it is live and nobody else knows it.
+            unsafe { self.machine.clear(taken.at, layout.size) };
+        }
+        taken.at
+    }
+
+    /// Frees the object that starts at `at`. After an error nothing has changed.
+    ///
+    /// # Errors
+    /// No object starts there, or it was freed before.
+    #[inline]
+    pub fn free(
+        &self,
+        heap: &mut Heap,
+        at: GuestVirtual,
+        frames: &[u64],
+        thread: u64,
+    ) -> Result<(), FreeError> {
+        let stack = |space: &Self| space.stack(frames, thread);
+        match self.object_starting_at(at)? {
+            Object::Slot {
+                number,
+                window,
+                class,
+                bit,
+                position,
+            } => {
+                let (word, mask) = bit_of(position);
+                if window.live[word].fetch_and(!mask, Ordering::AcqRel) & mask == 0 {
+                    return Err(FreeError::Double);
+                }
+                // The ledger is this window's until the object is counted out.
+                let ledger = window.ledger.get();
+                if let Some(entry) = ledger.and_then(|ledger| Ledger::entry(ledger, bit)) {
+                    entry.freed.store(stack(self), Ordering::Relaxed);
+                }
+                let last = window.unfreed.fetch_sub(1, Ordering::AcqRel) == 1;
+                self.revoke(heap, number, window, u64::from(class.stride), last);
+            }
+            Object::Extent(extent) => {
+                if extent.live.swap(0, Ordering::AcqRel) == 0 {
+                    return Err(FreeError::Double);
+                }
+                extent.freed.store(stack(self), Ordering::Relaxed);
+                self.revoke_extent(extent);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that may be used of the object that starts at `at`: as many as were asked for, where
+    /// that is recorded.
+    ///
+    /// # Errors
+    /// No object starts there, or it was freed.
+    pub fn usable_size(&self, at: GuestVirtual) -> Result<u64, FreeError> {
+        Ok(match self.object_starting_at(at)? {
+            Object::Slot {
+                window, class, bit, ..
+            } => {
+                let ledger = window.ledger.get();
+                let entry = ledger.and_then(|ledger| Ledger::entry(ledger, bit));
+                entry
+                    .map_or(class.size, |entry| entry.size.load(Ordering::Relaxed))
+                    .into()
+            }
+            Object::Extent(extent) => self.extent_size(extent),
+        })
+    }
+
+    fn extent_size(&self, extent: Handle<Extent>) -> u64 {
+        if self.detect {
+            extent.size.load(Ordering::Relaxed)
+        } else {
+            extent.capacity()
+        }
+    }
+
+    /// Moves the object that starts at `at` to one of `size` bytes, always to a new address, so
+    /// that stale pointers to the old one are found. After an error nothing has changed.
+    ///
+    /// # Errors
+    /// As `free` and `allocate`.
+    pub fn reallocate(
+        &self,
+        heap: &mut Heap,
+        at: GuestVirtual,
+        size: u64,
+        frames: &[u64],
+        thread: u64,
+    ) -> Result<GuestVirtual, ReallocateError> {
+        let old = self.usable_size(at)?;
+        let layout = Layout {
+            size,
+            align: 1,
+            zeroed: false,
+        };
+        let new = self.allocate(heap, layout, frames, thread)?;
+        // SAFETY: both objects are live: the old one was found to be so, and a program that frees
+        // it meanwhile in another thread faults in this copy as it would in its own.
+        unsafe { self.machine.copy(at, new, old.min(size)) };
+        if let Err(error) = self.free(heap, at, frames, thread) {
+            // Another thread freed it meanwhile: the copy is nobody's.
+            self.free(heap, new, frames, thread)?;
+            return Err(error.into());
+        }
+        Ok(new)
+    }
+
+    /// The number of a stack, cut to the depth that is wanted.
+    fn stack(&self, frames: &[u64], thread: u64) -> StackId {
+        if !self.detect {
+            return 0;
+        }
+        let frames = &frames[..frames.len().min(self.stack_depth)];
+        self.depot
+            .number(&self.machine, &self.blocks, thread & 0xffff_ffff, frames)
+    }
+
+    /// A new zeroed record of `bytes`, at least the size of `T`.
+    pub(super) fn record<T: Record>(&self, bytes: u64) -> Option<Handle<T>> {
+        self.handle(self.arena.allocate(&self.machine, &self.blocks, bytes)?)
+    }
+
+    /// Takes back a record of `bytes` that nothing points to.
+    pub(super) fn give_record<T: Record>(&self, record: Handle<T>, bytes: u64) {
+        let start = self.machine.direct(GuestPhysical(0)) as u64;
+        let at = GuestPhysical(record.address().wrapping_sub(start));
+        self.arena.give(&self.machine, at, bytes);
+    }
+
+    /// The record at `at`, in a piece of the arena.
+    pub(super) fn handle<T: Record>(&self, at: GuestPhysical) -> Option<Handle<T>> {
+        let at: NonNull<T> = pointer(&self.machine, at)?;
+        // SAFETY: pieces are 64-byte aligned metadata memory, zeroed, and large enough.
+        Some(unsafe { Handle::new(at) })
+    }
+}

@@ -1,0 +1,324 @@
+//! The heap on a simulated machine, against an oracle.
+
+mod support;
+
+use dangless_core::abi::error::ErrorRecord;
+use dangless_core::address::{GuestVirtual, PAGE_SIZE};
+use dangless_core::heap::{FreeError, Heap, Layout, OutOfMemory, Space};
+use support::machine::{Kind, Simulation};
+use support::model::Model;
+
+const RING0: Kind = Kind {
+    blocks: 96,
+    immediate: false,
+};
+const RING3: Kind = Kind {
+    blocks: 96,
+    immediate: true,
+};
+
+/// The machines and policies that matter: kind, profile, budget.
+const SETTINGS: [(Kind, u64, u64); 4] = [
+    (RING0, 1, 1000),
+    (RING3, 1, 0),
+    (RING3, 1, 1000),
+    (RING0, 2, 0),
+];
+
+#[test]
+fn objects_of_all_sizes_are_separate_and_keep_their_contents() {
+    for (kind, profile, budget) in SETTINGS {
+        let mut model = Model::new(kind, profile, budget);
+        for size in (0..200).chain((0..11).flat_map(|shift| {
+            let power = 512u64 << shift;
+            [power - 1, power, power + 1, power * 3 / 2]
+        })) {
+            model.allocate(size, 1, size % 2 == 0).unwrap();
+            if size % 3 == 0 {
+                model.free(model.live.len() / 2);
+            }
+        }
+        model.check_all();
+        model.finish();
+    }
+}
+
+#[test]
+fn alignment_is_kept() {
+    let mut model = Model::new(RING0, 1, 1000);
+    for shift in 0..=30 {
+        for size in [1, 40, 5000] {
+            model.allocate(size, 1 << shift, false).unwrap();
+        }
+    }
+    assert_eq!(model.allocate(1, (1 << 30) + 1, false), Err(OutOfMemory));
+    assert_eq!(model.allocate(1, u64::MAX, false), Err(OutOfMemory));
+    model.allocate(10, 48, false).unwrap();
+    model.allocate(10, 0, false).unwrap();
+    model.finish();
+}
+
+#[test]
+fn memory_is_used_again_under_new_addresses() {
+    for (kind, profile, budget) in SETTINGS {
+        let mut model = Model::new(kind, profile, budget);
+        let mut live = Vec::new();
+        for round in 0..12u64 {
+            for _ in 0..6000 {
+                live.push(model.allocate(100 + round, 1, round % 3 == 0).unwrap());
+            }
+            // Every third stays for a while.
+            let mut index = 0;
+            model.live.retain(|_| true);
+            while index < model.live.len() {
+                model.free(index);
+                index += 2;
+            }
+            for object in model.dead.iter().step_by(97) {
+                model.check_dead(object, budget >= 1000);
+            }
+            // Old dead objects need no more attention.
+            model.dead.truncate(20_000);
+        }
+        assert!(
+            model.machine().free_blocks() > 20,
+            "{}",
+            model.machine().free_blocks()
+        );
+        model.finish();
+    }
+}
+
+#[test]
+fn wrong_frees_are_recognised() {
+    for (kind, profile, budget) in SETTINGS {
+        let mut model = Model::new(kind, profile, budget);
+        for size in [0, 1, 16, 100, 4096, 5000, 1 << 20, 3 << 20] {
+            let object = model.allocate(size, 1, false).unwrap();
+            let at = model.live[object].at;
+            model.free_wrongly(at.add(1), FreeError::Interior);
+            model.free_wrongly(at.add(16), FreeError::Interior);
+            if size > 20 {
+                model.free_wrongly(at.add(size - 1), FreeError::Interior);
+            }
+            if size <= 1 << 19 {
+                // The next object of the window is not handed out yet.
+                let stride = size.max(1).next_multiple_of(PAGE_SIZE);
+                model.free_wrongly(at.add(stride), FreeError::Foreign);
+                assert!(!model
+                    .space
+                    .describe(at.add(stride), &mut ErrorRecord::default()));
+            }
+            model.free(object);
+            model.free_wrongly(at, FreeError::Double);
+            model.free_wrongly(at.add(1), FreeError::Interior);
+            model.check_all();
+        }
+        for at in Model::never() {
+            model.free_wrongly(at, FreeError::Foreign);
+            assert!(!model.space.describe(at, &mut ErrorRecord::default()));
+        }
+        model.finish();
+    }
+}
+
+#[test]
+fn too_large_is_out_of_memory() {
+    let mut model = Model::new(RING0, 1, 1000);
+    for size in [
+        u64::MAX,
+        1 << 63,
+        i64::MAX as u64,
+        1 << 47,
+        1 << 40,
+        200 << 20,
+    ] {
+        assert_eq!(
+            model.allocate(size, 1, false),
+            Err(OutOfMemory),
+            "{size:#x}"
+        );
+    }
+    let object = model.allocate(150 << 20, 1, true).unwrap();
+    assert_eq!(model.allocate(150 << 20, 1, false), Err(OutOfMemory));
+    let error = model.reallocate(object, 180 << 20).unwrap_err();
+    assert_eq!(error, OutOfMemory.into());
+    model.check_all();
+    model.free(object);
+    model.allocate(150 << 20, 1, true).unwrap();
+    model.finish();
+}
+
+#[test]
+fn reallocation_moves_contents() {
+    for (kind, profile, budget) in SETTINGS {
+        let mut model = Model::new(kind, profile, budget);
+        model.allocate(0, 1, false).unwrap();
+        for size in [1, 8, 100, 99, 5000, 4096, 2 << 20, 9 << 20, 1 << 20, 17, 0] {
+            model.reallocate(0, size).unwrap();
+        }
+        model.check_all();
+        model.finish();
+    }
+}
+
+#[test]
+fn queued_frees_wait_for_the_drain_and_few_flushes_serve_many() {
+    let mut model = Model::new(RING3, 1, 0);
+    model.machine().pass(1000);
+    for _ in 0..2000 {
+        model.allocate(64, 1, false).unwrap();
+    }
+    // The credit goes first.
+    while model.live.len() > 1400 {
+        model.free(0);
+    }
+    let flushes = |model: &Model| {
+        model
+            .machine()
+            .flushes
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    let before = flushes(&model);
+    for _ in 0..1000 {
+        model.free(0);
+    }
+    assert_eq!(flushes(&model), before);
+    let at = model.dead[1500].at;
+    model.free_wrongly(at, FreeError::Double);
+    model.drain();
+    assert!(
+        flushes(&model) - before < 20,
+        "{} flushes",
+        flushes(&model) - before
+    );
+    model.finish();
+}
+
+#[test]
+fn out_of_memory_at_every_grant_breaks_nothing() {
+    for (kind, profile, budget) in SETTINGS {
+        for limit in 1..8 {
+            let mut model = Model::new(Kind { blocks: 40, ..kind }, profile, budget);
+            model.machine().limit_grants(limit);
+            let mut failures = 0;
+            for step in 0..700u64 {
+                let size = [24, 100, 700, 4096, 9000, 100_000, 1 << 20, 3 << 20][step as usize % 8];
+                failures += u64::from(model.allocate(size, 1, step % 5 == 0).is_err());
+                if step % 3 == 0 && !model.live.is_empty() {
+                    model.free(step as usize * 7 % model.live.len());
+                }
+                if step == 600 {
+                    model.machine().limit_grants(u64::MAX);
+                }
+            }
+            assert!(failures > 0);
+            model.check_all();
+            model.finish();
+        }
+    }
+}
+
+#[test]
+fn no_memory_for_the_depot_is_an_error() {
+    let simulation = Simulation::new(RING0);
+    simulation.limit_grants(0);
+    assert!(Space::new(simulation, &Simulation::config(1, 1000)).is_err());
+}
+
+#[test]
+fn nothing_is_lost_when_all_is_freed() {
+    for (kind, profile, budget) in SETTINGS {
+        let mut model = Model::new(kind, profile, budget);
+        let mut left = Vec::new();
+        for _ in 0..4 {
+            for size in [64, 3000, 20_000, 2 << 20] {
+                for _ in 0..400 {
+                    if model.allocate(size, 1, false).is_err() {
+                        break;
+                    }
+                }
+            }
+            while let Some(index) = model.live.len().checked_sub(1) {
+                model.free(index);
+            }
+            model.drain();
+            left.push(model.machine().free_blocks());
+            model.dead.clear();
+        }
+        assert!(left[3] + 4 >= left[1], "{left:?}");
+    }
+}
+
+#[test]
+fn addresses_run_out() {
+    let simulation = Simulation::new(RING0);
+    let mut config = Simulation::config(1, 1000);
+    config.alias_end = config.alias_start + (10 << 21);
+    let space = Space::new(simulation, &config).unwrap();
+    let mut heap = Heap::new();
+    let layout = Layout {
+        size: 3 << 20,
+        align: 1,
+        zeroed: false,
+    };
+    for _ in 0..5 {
+        let at = space.allocate(&mut heap, layout, &[], 0).unwrap();
+        space.free(&mut heap, at, &[], 0).unwrap();
+    }
+    assert_eq!(space.allocate(&mut heap, layout, &[], 0), Err(OutOfMemory));
+    let small = Layout { size: 1, ..layout };
+    assert_eq!(space.allocate(&mut heap, small, &[], 0), Err(OutOfMemory));
+}
+
+/// Threads that free each other's objects; contents are checked before every free.
+#[test]
+fn threads_share_the_space() {
+    use std::sync::mpsc::channel;
+    for (kind, profile, budget) in SETTINGS {
+        let simulation = Simulation::new(Kind {
+            blocks: 160,
+            ..kind
+        });
+        let space = Space::new(simulation, &Simulation::config(profile, budget)).unwrap();
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..4).map(|_| channel::<(GuestVirtual, u64)>()).unzip();
+        std::thread::scope(|scope| {
+            for (thread, receiver) in receivers.into_iter().enumerate() {
+                let (space, senders) = (&space, senders.clone());
+                scope.spawn(move || {
+                    let mut heap = Heap::new();
+                    let free = |heap: &mut Heap, (at, value): (GuestVirtual, u64)| {
+                        assert_eq!(space.machine().read(at), value);
+                        space.free(heap, at, &[value], thread as u64).unwrap();
+                        assert_eq!(space.free(heap, at, &[], 0), Err(FreeError::Double));
+                    };
+                    for step in 0..6000u64 {
+                        let size = [16, 48, 200, 1000, 5000, 70_000][(step % 6) as usize];
+                        let layout = Layout {
+                            size,
+                            align: 1,
+                            zeroed: step % 9 == 0,
+                        };
+                        let value = step << 8 | thread as u64;
+                        let at = space.allocate(&mut heap, layout, &[value], 0).unwrap();
+                        space.machine().write(at, value);
+                        senders[(step % 4) as usize].send((at, value)).unwrap();
+                        if step % 500 > 20 {
+                            receiver
+                                .try_iter()
+                                .for_each(|object| free(&mut heap, object));
+                        }
+                        if step % 100 == 0 {
+                            space.drain(&mut heap);
+                        }
+                    }
+                    drop(senders);
+                    receiver.iter().for_each(|object| free(&mut heap, object));
+                    space.drain(&mut heap);
+                });
+            }
+            drop(senders);
+        });
+    }
+}

@@ -1,0 +1,261 @@
+//! A machine with physical memory, page tables and a TLB that forgets nothing until it is flushed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+
+use dangless_core::abi::config::Config;
+use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
+use dangless_core::heap::Machine;
+use dangless_core::paging::{Flusher, Level, Mapper, TableMemory};
+
+/// Start of the simulated alias region.
+pub const ALIAS: u64 = 16 << 40;
+/// Windows of the region.
+pub const WINDOWS: u64 = 1 << 17;
+/// The root table lies in block 0, which is never granted.
+const ROOT: GuestPhysical = GuestPhysical(0x3000);
+
+/// What the machine does differently from an ideal one.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// 2 MiB blocks of memory.
+    pub blocks: u64,
+    /// Shadow paging: directory edits drop what depends on them.
+    pub immediate: bool,
+}
+
+/// A translation that a processor remembers.
+#[derive(Clone, Copy)]
+struct Remembered {
+    to: u64,
+    /// The directory entry that it was made from.
+    directory: u64,
+}
+
+struct Supply {
+    free: BTreeSet<u64>,
+    dirty: BTreeSet<u64>,
+    /// Grants until they fail.
+    left: u64,
+}
+
+pub struct Simulation {
+    kind: Kind,
+    memory: Vec<AtomicU64>,
+    windows: Vec<AtomicU64>,
+    supply: Mutex<Supply>,
+    /// By page number, for small pages, and by large-page number.
+    tlb: Mutex<[HashMap<u64, Remembered>; 2]>,
+    clock: AtomicU64,
+    /// Flushes so far.
+    pub flushes: AtomicU64,
+}
+
+fn zeroed(words: u64) -> Vec<AtomicU64> {
+    let plain = vec![0u64; words as usize];
+    let mut plain = std::mem::ManuallyDrop::new(plain);
+    // SAFETY: an AtomicU64 has the size and alignment of a u64, and the vector is taken over whole.
+    unsafe { Vec::from_raw_parts(plain.as_mut_ptr().cast(), plain.len(), plain.capacity()) }
+}
+
+impl Simulation {
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            memory: zeroed(kind.blocks * LARGE_PAGE_SIZE / 8),
+            // One record more, to align the table.
+            windows: zeroed((WINDOWS + 1) * 32),
+            supply: Mutex::new(Supply {
+                free: (1..kind.blocks).collect(),
+                dirty: BTreeSet::new(),
+                left: u64::MAX,
+            }),
+            tlb: Mutex::default(),
+            clock: AtomicU64::new(0),
+            flushes: AtomicU64::new(0),
+        }
+    }
+
+    /// A configuration for this machine.
+    pub fn config(profile: u64, revoke_budget: u64) -> Config {
+        Config {
+            profile,
+            revoke_budget,
+            stack_depth: 8,
+            alias_start: ALIAS,
+            alias_end: ALIAS + WINDOWS * LARGE_PAGE_SIZE,
+            tsc_per_ms: 1,
+            ..Config::default()
+        }
+    }
+
+    /// Lets `left` more grants succeed.
+    pub fn limit_grants(&self, left: u64) {
+        self.supply.lock().unwrap().left = left;
+    }
+
+    pub fn free_blocks(&self) -> u64 {
+        self.supply.lock().unwrap().free.len() as u64
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, ticks: u64) {
+        self.clock.fetch_add(ticks, Ordering::Relaxed);
+    }
+
+    /// Where a processor gets to that accesses `at`: through what it remembers, however stale, or
+    /// else by a walk, which it then remembers. `None` is a page fault.
+    pub fn access(&self, at: GuestVirtual) -> Option<u64> {
+        let mapper = Mapper::new(self, ROOT);
+        let directory = mapper
+            .find_entry(at, Level::Directory)
+            .map_or(0, |entry| self.load(entry));
+        let mut tlb = self.tlb.lock().unwrap();
+        for (map, size) in tlb.iter_mut().zip([PAGE_SIZE, LARGE_PAGE_SIZE]) {
+            let page = at.0 / size;
+            match map.get(&page) {
+                Some(old) if self.kind.immediate && old.directory != directory => {
+                    map.remove(&page);
+                }
+                Some(old) => return Some(old.to + at.0 % size),
+                None => {}
+            }
+        }
+        let walk = mapper.translate(at)?;
+        assert!(walk.flags.write && !walk.flags.execute);
+        let to = walk.physical.0 - at.0 % walk.page_size;
+        let map = &mut tlb[usize::from(walk.page_size != PAGE_SIZE)];
+        map.insert(at.0 / walk.page_size, Remembered { to, directory });
+        Some(walk.physical.0)
+    }
+
+    fn word(&self, at: u64) -> &AtomicU64 {
+        &self.memory[at as usize / 8]
+    }
+
+    /// Writes the 8-byte word at `at` of an object, as the program does.
+    pub fn write(&self, at: GuestVirtual, value: u64) {
+        let to = self.access(at).expect("a live object is mapped");
+        self.word(to).store(value, Ordering::Relaxed);
+    }
+
+    /// Reads the 8-byte word at `at` of an object.
+    pub fn read(&self, at: GuestVirtual) -> u64 {
+        let to = self.access(at).expect("a live object is mapped");
+        self.word(to).load(Ordering::Relaxed)
+    }
+}
+
+impl TableMemory for Simulation {
+    fn load(&self, at: GuestPhysical) -> u64 {
+        self.word(at.0).load(Ordering::Relaxed)
+    }
+    fn store(&self, at: GuestPhysical, value: u64) {
+        self.word(at.0).store(value, Ordering::Relaxed);
+    }
+    fn allocate_table(&self) -> Option<GuestPhysical> {
+        None
+    }
+    fn is_table(&self, _at: GuestPhysical) -> bool {
+        true
+    }
+}
+
+impl Flusher for Simulation {
+    fn flush_page(&self, at: GuestVirtual) {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        let mut tlb = self.tlb.lock().unwrap();
+        tlb[0].remove(&(at.0 / PAGE_SIZE));
+        tlb[1].remove(&(at.0 / LARGE_PAGE_SIZE));
+    }
+
+    fn flush_all(&self) {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        self.tlb.lock().unwrap().iter_mut().for_each(HashMap::clear);
+    }
+}
+
+// SAFETY: both vectors live as long as the simulation, are zero at first and never move; grants
+// are zeroed, and tests read and write them only through atomics or where the heap says so.
+unsafe impl Machine for Simulation {
+    fn grant(&self, blocks: u64, _huge: bool) -> Option<GuestPhysical> {
+        let mut supply = self.supply.lock().unwrap();
+        let Supply { free, dirty, left } = &mut *supply;
+        if *left == 0 {
+            return None;
+        }
+        *left -= 1;
+        let last = self.kind.blocks.checked_sub(blocks)?;
+        let start =
+            (1..=last).find(|start| (*start..start + blocks).all(|block| free.contains(&block)))?;
+        for block in start..start + blocks {
+            free.remove(&block);
+            if dirty.remove(&block) {
+                self.discard(GuestPhysical(block * LARGE_PAGE_SIZE), LARGE_PAGE_SIZE);
+            }
+        }
+        Some(GuestPhysical(start * LARGE_PAGE_SIZE))
+    }
+
+    fn release(&self, start: GuestPhysical, blocks: u64) {
+        let mut supply = self.supply.lock().unwrap();
+        let first = start.0 / LARGE_PAGE_SIZE;
+        for block in first..first + blocks {
+            assert!(block > 0 && block < self.kind.blocks);
+            assert!(supply.free.insert(block), "block {block} was not granted");
+            supply.dirty.insert(block);
+        }
+    }
+
+    fn discard(&self, start: GuestPhysical, bytes: u64) {
+        for at in (start.0..start.0 + bytes).step_by(8) {
+            let word = self.word(at);
+            // Untouched memory stays untouched.
+            if word.load(Ordering::Relaxed) != 0 {
+                word.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn direct(&self, at: GuestPhysical) -> *mut u8 {
+        self.memory
+            .as_ptr()
+            .cast_mut()
+            .cast::<u8>()
+            .wrapping_add(at.0 as usize)
+    }
+
+    fn window_records(&self) -> *mut u8 {
+        let base = self.windows.as_ptr() as usize;
+        self.windows
+            .as_ptr()
+            .cast_mut()
+            .cast::<u8>()
+            .wrapping_add(base.next_multiple_of(64) - base)
+    }
+
+    fn root(&self) -> GuestPhysical {
+        ROOT
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn directory_edits_are_immediate(&self) -> bool {
+        self.kind.immediate
+    }
+
+    unsafe fn copy(&self, from: GuestVirtual, to: GuestVirtual, bytes: u64) {
+        for offset in (0..bytes).step_by(8) {
+            self.write(to.add(offset), self.read(from.add(offset)));
+        }
+    }
+
+    unsafe fn clear(&self, at: GuestVirtual, bytes: u64) {
+        for offset in (0..bytes).step_by(8) {
+            self.write(at.add(offset), 0);
+        }
+    }
+}

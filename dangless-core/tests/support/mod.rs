@@ -1,0 +1,4 @@
+//! A simulated machine and an oracle for the heap.
+
+pub mod machine;
+pub mod model;
