@@ -4,9 +4,14 @@
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 script_name=$(basename "$0")
-# Read by the scripts that source this file.
-# shellcheck disable=SC2034
 readonly repository script_name
+
+# Where cargo puts what it builds. Read by the scripts that source this file.
+# shellcheck disable=SC2034
+target=${CARGO_TARGET_DIR:-$repository/target}
+
+# rustup puts cargo where a shell started before its installation does not look.
+[[ :$PATH: == *:"$HOME/.cargo/bin":* ]] || PATH=$PATH:$HOME/.cargo/bin
 
 # One line of progress.
 say() {
