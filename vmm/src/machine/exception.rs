@@ -39,7 +39,7 @@ impl Fault {
         }
     }
 
-    fn is_fetch(&self) -> bool {
+    pub(super) fn is_fetch(&self) -> bool {
         self.code & 0x10 != 0
     }
 

@@ -92,7 +92,8 @@ impl Guest {
     }
 
     /// Whether the program's heap is the runtime's.
-    pub(super) fn is_protected(&self) -> bool {
+    #[must_use]
+    pub fn is_protected(&self) -> bool {
         self.protected
     }
 

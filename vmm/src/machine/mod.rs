@@ -10,9 +10,11 @@
 //! | [`upcall`] | calling the runtime |
 //! | [`request`] | serving the runtime |
 //! | [`exception`] | page faults and the program's own faults |
+//! | [`diagnose`] | from what went wrong to a report |
 //! | [`run`] | the loop |
 
 pub mod boot;
+pub mod diagnose;
 pub mod exception;
 pub mod guest;
 pub mod host;

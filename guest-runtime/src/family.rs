@@ -1,0 +1,295 @@
+//! The malloc family: the C ABI over `dangless_core`'s heap.
+//!
+//! Standard semantics and errno are kept here; what an object is, and when it is gone, is the
+//! heap's. Errors are described in the area's record and reported by the VMM; if the VMM lets the
+//! program go on, the faulty call does nothing.
+
+use crate::stack::Stack;
+use crate::{area, cpu::Cpu, exit, log};
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use dangless_core::abi::error::{function, ErrorRecord, Frames};
+use dangless_core::abi::exit::FAILED;
+use dangless_core::abi::layout;
+use dangless_core::address::{GuestVirtual, PAGE_SIZE};
+use dangless_core::heap::{FreeError, Heap, Layout, ReallocateError, Space};
+
+const ENOMEM: i32 = 12;
+const EINVAL: i32 = 22;
+/// What the C library promises without being asked.
+const ALIGNMENT: u64 = 16;
+
+/// The process's heap, written once by `Upcall::Start` before the program runs.
+struct Process(UnsafeCell<MaybeUninit<Space<Cpu>>>);
+
+// SAFETY: written once before a second processor exists; `Space` synchronises itself afterwards.
+unsafe impl Sync for Process {}
+
+static SPACE: Process = Process(UnsafeCell::new(MaybeUninit::uninit()));
+
+fn space() -> &'static Space<Cpu> {
+    // SAFETY: the malloc family is led here only after `start` has written it.
+    unsafe { (*SPACE.0.get()).assume_init_ref() }
+}
+
+/// Sets up the process's heap, once, and this vCPU's.
+pub fn start() -> u64 {
+    let _context = log::Context::open(log::level::DEBUG, format_args!("starting the heap"));
+    let Ok(space) = Space::new(Cpu, area::config()) else {
+        return FAILED;
+    };
+    // SAFETY: the first upcall of the process; nobody else runs yet.
+    unsafe { (*SPACE.0.get()).write(space) };
+    const { assert!(size_of::<Heap>() <= 2 << 20) };
+    let Some(memory) = exit::grant(1, false) else {
+        return FAILED;
+    };
+    let heap = (layout::DIRECT_MAP + memory.0) as *mut Heap;
+    // SAFETY: fresh memory of this vCPU alone, aligned to 2 MiB and large enough.
+    unsafe {
+        heap.write(Heap::new());
+        (*area::current()).heap = heap as u64;
+    }
+    log::line(log::level::DEBUG, format_args!("thread heap at {heap:p}, {} bytes", size_of::<Heap>()));
+    0
+}
+
+/// Finishes queued revocations.
+pub fn drain() {
+    let (heap, _) = own();
+    // SAFETY: the vCPU's own heap; upcalls and system calls do not interrupt the family.
+    space().drain(unsafe { &mut *heap });
+    // SAFETY: the area is this vCPU's own.
+    unsafe { (*area::current()).pending = u64::from(space().has_pending()) };
+}
+
+/// Describes an address in the area's record; 1 if it belongs to an object, live or freed.
+pub fn describe(at: u64) -> u64 {
+    // SAFETY: the area is this vCPU's own; the record is plain data.
+    let record = unsafe { &mut (*area::current()).error };
+    *record = ErrorRecord::default();
+    space().describe(GuestVirtual(at), record);
+    u64::from(record.object != 0)
+}
+
+fn own() -> (*mut Heap, u64) {
+    // SAFETY: the area is this vCPU's own; plain words are read.
+    unsafe {
+        let area = area::current();
+        ((*area).heap as *mut Heap, (*area).thread)
+    }
+}
+
+/// A call of the family: where its return address lies, and the caller's frame pointer.
+#[derive(Clone, Copy)]
+struct Call {
+    sp: u64,
+    bp: u64,
+}
+
+impl Call {
+    fn stack(self) -> Stack {
+        // SAFETY: the assembly entry passed its own stack pointer, at the return address.
+        unsafe { Stack::capture(self.sp, self.bp, area::config().stack_depth as usize) }
+    }
+
+    fn allocate(self, size: u64, align: u64, zeroed: bool) -> Option<u64> {
+        let (heap, thread) = own();
+        let layout = Layout { size, align, zeroed };
+        // SAFETY: the vCPU's own heap; one call of the family runs at a time on a vCPU.
+        let heap = unsafe { &mut *heap };
+        let at = space().allocate(heap, layout, self.stack().frames(), thread).ok();
+        at.map(|at| at.0)
+    }
+
+    /// As `allocate`, with C's answer to failure.
+    fn allocate_or_null(self, size: u64, align: u64, zeroed: bool) -> u64 {
+        self.allocate(size, align, zeroed).unwrap_or_else(|| {
+            set_errno(ENOMEM);
+            0
+        })
+    }
+
+    fn report(self, at: u64, error: FreeError, function: u64) {
+        // SAFETY: the area is this vCPU's own; the record is plain data.
+        let record = unsafe { &mut (*area::current()).error };
+        *record = ErrorRecord::default();
+        space().describe(GuestVirtual(at), record);
+        record.kind = error.kind();
+        record.function = function;
+        record.address = at;
+        let stack = self.stack();
+        let frames = stack.frames();
+        record.access = Frames::default();
+        for (to, from) in record.access.address.iter_mut().zip(frames) {
+            *to = *from;
+        }
+        record.access.length = frames.len() as u64;
+        if frames.is_empty() {
+            // SAFETY: the assembly entry's stack pointer points at the return address.
+            record.access.address[0] = unsafe { (self.sp as *const u64).read() };
+            record.access.length = 1;
+        }
+        exit::report();
+    }
+
+    fn reallocate(self, at: u64, size: u64) -> u64 {
+        if at == 0 {
+            return self.allocate_or_null(size, ALIGNMENT, false);
+        }
+        if size == 0 {
+            self.free(at, function::REALLOC);
+            return 0;
+        }
+        let (heap, thread) = own();
+        let stack = self.stack();
+        // SAFETY: as in `allocate`.
+        let heap = unsafe { &mut *heap };
+        let moved = space().reallocate(heap, GuestVirtual(at), size, stack.frames(), thread);
+        note_pending();
+        match moved {
+            Ok(at) => at.0,
+            Err(ReallocateError::OutOfMemory(_)) => {
+                set_errno(ENOMEM);
+                0
+            }
+            Err(ReallocateError::Free(error)) => {
+                self.report(at, error, function::REALLOC);
+                0
+            }
+        }
+    }
+
+    fn free(self, at: u64, function: u64) {
+        let (heap, thread) = own();
+        // SAFETY: as in `allocate`.
+        let heap = unsafe { &mut *heap };
+        let freed = space().free(heap, GuestVirtual(at), self.stack().frames(), thread);
+        note_pending();
+        if let Err(error) = freed {
+            self.report(at, error, function);
+        }
+    }
+}
+
+/// Tells the `syscall` entry whether there are queued revocations.
+fn note_pending() {
+    // SAFETY: the area is this vCPU's own; a plain word is written.
+    unsafe { (*area::current()).pending = u64::from(space().has_pending()) };
+}
+
+fn set_errno(value: i32) {
+    let location = area::config().errno_location;
+    if location != 0 {
+        // SAFETY: the address of the program's own `__errno_location`, which takes nothing and
+        // returns where the calling thread's errno lies.
+        unsafe {
+            let location: extern "C" fn() -> *mut i32 = core::mem::transmute(location);
+            location().write(value);
+        }
+    }
+}
+
+/// `malloc`
+pub extern "C" fn malloc(size: u64, sp: u64, bp: u64) -> u64 {
+    Call { sp, bp }.allocate_or_null(size, ALIGNMENT, false)
+}
+
+/// `calloc`
+pub extern "C" fn calloc(count: u64, size: u64, sp: u64, bp: u64) -> u64 {
+    match count.checked_mul(size) {
+        Some(bytes) => Call { sp, bp }.allocate_or_null(bytes, ALIGNMENT, true),
+        None => {
+            set_errno(ENOMEM);
+            0
+        }
+    }
+}
+
+/// `realloc`
+pub extern "C" fn realloc(at: u64, size: u64, sp: u64, bp: u64) -> u64 {
+    Call { sp, bp }.reallocate(at, size)
+}
+
+/// `reallocarray`
+pub extern "C" fn reallocarray(at: u64, count: u64, size: u64, sp: u64, bp: u64) -> u64 {
+    match count.checked_mul(size) {
+        Some(bytes) => Call { sp, bp }.reallocate(at, bytes),
+        None => {
+            set_errno(ENOMEM);
+            0
+        }
+    }
+}
+
+/// `free` and its kin
+pub extern "C" fn free(at: u64, sp: u64, bp: u64) {
+    if at != 0 {
+        Call { sp, bp }.free(at, function::FREE);
+    }
+}
+
+/// `aligned_alloc`
+pub extern "C" fn aligned_alloc(align: u64, size: u64, sp: u64, bp: u64) -> u64 {
+    if !align.is_power_of_two() {
+        set_errno(EINVAL);
+        return 0;
+    }
+    Call { sp, bp }.allocate_or_null(size, align, false)
+}
+
+/// `memalign`: an alignment that is no power of two counts as the next one.
+pub extern "C" fn memalign(align: u64, size: u64, sp: u64, bp: u64) -> u64 {
+    match align.checked_next_power_of_two() {
+        Some(align) => Call { sp, bp }.allocate_or_null(size, align, false),
+        None => {
+            set_errno(EINVAL);
+            0
+        }
+    }
+}
+
+/// `posix_memalign`
+pub extern "C" fn posix_memalign(to: *mut u64, align: u64, size: u64, sp: u64, bp: u64) -> i32 {
+    if !align.is_power_of_two() || align < 8 {
+        return EINVAL;
+    }
+    match (Call { sp, bp }).allocate(size, align, false) {
+        Some(at) => {
+            // SAFETY: the program passed where its pointer goes; a bad one faults as its own.
+            unsafe { to.write_unaligned(at) };
+            0
+        }
+        None => ENOMEM,
+    }
+}
+
+/// `valloc`
+pub extern "C" fn valloc(size: u64, sp: u64, bp: u64) -> u64 {
+    Call { sp, bp }.allocate_or_null(size, PAGE_SIZE, false)
+}
+
+/// `pvalloc`
+pub extern "C" fn pvalloc(size: u64, sp: u64, bp: u64) -> u64 {
+    match size.checked_next_multiple_of(PAGE_SIZE) {
+        Some(bytes) => Call { sp, bp }.allocate_or_null(bytes, PAGE_SIZE, false),
+        None => {
+            set_errno(ENOMEM);
+            0
+        }
+    }
+}
+
+/// `malloc_usable_size`
+pub extern "C" fn malloc_usable_size(at: u64, sp: u64, bp: u64) -> u64 {
+    if at == 0 {
+        return 0;
+    }
+    match space().usable_size(GuestVirtual(at)) {
+        Ok(size) => size,
+        Err(error) => {
+            Call { sp, bp }.report(at, error, function::USABLE_SIZE);
+            0
+        }
+    }
+}

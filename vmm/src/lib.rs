@@ -1,0 +1,33 @@
+//! Dangless-VMM: runs unmodified Linux programs in a tiny virtual machine and makes every
+//! use-after-free, double free and invalid free a clear error.
+//!
+//! The way in is [`Sandbox`]. The rooms, outermost first:
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`sandbox`] | the builder, and what a run leaves behind |
+//! | [`loader`] | ELF files, the initial stack, replacing the malloc family |
+//! | [`machine`] | KVM, the virtual processor, the loop that serves the guest |
+//! | [`memory`] | guest-physical memory, the program's address space |
+//! | [`process`], [`syscalls`] | the Linux process, and its system calls |
+//! | [`observe`] | `--strace`, `--stats`, the log |
+//! | [`report`], [`symbols`], [`unwind`] | memory errors, in words |
+//! | [`doctor`] | what the host offers |
+
+pub mod doctor;
+pub mod loader;
+pub mod machine;
+pub mod memory;
+pub mod observe;
+pub mod process;
+pub mod report;
+pub mod runtime;
+pub mod sandbox;
+pub mod symbols;
+pub mod syscalls;
+pub mod unwind;
+
+pub use machine::boot::RingChoice;
+pub use observe::Watch;
+pub use report::Report;
+pub use sandbox::{Error, Outcome, Profile, Sandbox, Status, Stdio};

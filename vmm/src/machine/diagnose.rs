@@ -1,0 +1,284 @@
+//! From what went wrong in the guest to a report.
+//!
+//! The runtime describes heap addresses (it keeps the records); the VMM adds registers, walks the
+//! stack and names functions and lines. Nothing of the program's file is read before that.
+
+use super::exception::Fault;
+use super::guest::Guest;
+use super::run::End;
+use crate::memory::user::Access as Direction;
+use crate::report::{Access, AccessKind, Registers, Report, Scene, SystemCall};
+use crate::symbols::{Module, Symbols};
+use crate::unwind::{self, ProgramTable};
+use dangless_core::abi::error::{kind, ErrorRecord};
+use dangless_core::abi::exit::Upcall;
+use dangless_core::abi::layout;
+use dangless_core::address::GuestVirtual;
+use dangless_core::unwind::{Bounds, Caller, Memory, Position, Table, Walker};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+/// Most frames of a report's own stack.
+const DEEPEST: usize = 64;
+
+/// The program's file, read when a report or the unwind table first wants it.
+struct ProgramFile {
+    path: PathBuf,
+    bytes: OnceLock<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for ProgramFile {
+    fn as_ref(&self) -> &[u8] {
+        // A file that has gone leaves the report without names.
+        self.bytes.get_or_init(|| std::fs::read(&self.path).unwrap_or_default())
+    }
+}
+
+/// What reports need to know of the program.
+pub struct Context {
+    file: Arc<ProgramFile>,
+    bias: u64,
+    symbols: Symbols,
+    table: Option<ProgramTable>,
+    reports: Vec<Report>,
+}
+
+impl Context {
+    /// For the program at `path`, loaded at `range` with `bias`.
+    #[must_use]
+    pub fn new(path: PathBuf, bias: u64, range: Range<u64>) -> Self {
+        let mut symbols = Symbols::new();
+        let file = Arc::new(ProgramFile {
+            path: path.clone(),
+            bytes: OnceLock::new(),
+        });
+        symbols.add(Module {
+            path: path.to_string_lossy().into_owned(),
+            image: Arc::clone(&file) as _,
+            bias,
+            range,
+        });
+        Self {
+            file,
+            bias,
+            symbols,
+            table: None,
+            reports: Vec::new(),
+        }
+    }
+
+    /// The unwind table, built at the first call; `None` if the program has none.
+    fn table(&mut self) -> Option<&ProgramTable> {
+        if self.table.is_none() {
+            self.table = unwind::build((*self.file).as_ref(), self.bias).ok();
+        }
+        self.table.as_ref()
+    }
+}
+
+/// The guest's memory as a stack walk reads it.
+struct StackReader<'a>(&'a Guest);
+
+impl Memory for StackReader<'_> {
+    fn read(&self, at: u64) -> Option<u64> {
+        let mut word = [0u8; 8];
+        self.0.read_any(at, &mut word).ok()?;
+        Some(u64::from_le_bytes(word))
+    }
+}
+
+impl Guest {
+    /// The reports made so far.
+    pub fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.context.reports)
+    }
+
+    /// Builds the unwind table and maps it for the runtime; the number of its rows.
+    pub(super) fn unwind_table(&mut self) -> u64 {
+        let Some(table) = self.context.table() else {
+            return 0;
+        };
+        let (rows, image) = (table.len() as u64, table.image());
+        if rows == 0 || image.len() as u64 > layout::UNWIND_TABLE_SIZE {
+            return 0;
+        }
+        match self.machine.place_table(layout::UNWIND_TABLE, &image) {
+            Ok(()) => rows,
+            Err(_) => 0,
+        }
+    }
+
+    /// An access to the alias region faulted: an error if the object was freed.
+    pub(super) fn heap_fault(&mut self, fault: &Fault) -> Result<(), End> {
+        let record = self.describe(fault.address)?;
+        match record.kind {
+            kind::FREED => {
+                let access = self.access_of(fault);
+                let registers = self.registers();
+                let stack = self.walk(&registers, registers.rip);
+                let report = self.report(&record, registers, &stack, Some(access), Some(fault.address), None);
+                Err(End::Error(Box::new(report)))
+            }
+            // The host reported a fault for an entry that has just become present.
+            kind::LIVE => Ok(()),
+            _ => self.program_fault(fault, libc::SIGSEGV),
+        }
+    }
+
+    /// The runtime found an error in a call of the malloc family.
+    pub(super) fn report_from_runtime(&mut self) -> Result<(), End> {
+        let record = self.machine.area().map_or_else(ErrorRecord::default, |area| area.error);
+        let mut registers = self.registers();
+        if let Some(caller) = record.access.address.first() {
+            registers.rip = *caller;
+        }
+        let report = self.report(&record, registers, &[], None, Some(record.address), None);
+        Err(End::Error(Box::new(report)))
+    }
+
+    /// A system call was given memory of the heap that cannot be used: an error if it was freed,
+    /// else the program's `EFAULT`.
+    pub(super) fn revoked_argument(
+        &mut self,
+        call: &'static str,
+        argument: usize,
+        name: &'static str,
+        address: GuestVirtual,
+    ) -> Result<i64, End> {
+        if !self.is_protected() {
+            return Ok(-i64::from(libc::EFAULT));
+        }
+        let record = self.describe(address.0)?;
+        if record.kind != kind::FREED {
+            return Ok(-i64::from(libc::EFAULT));
+        }
+        let registers = self.registers();
+        let system_call = SystemCall {
+            name: call.to_owned(),
+            argument: u32::try_from(argument).unwrap_or(0),
+            argument_name: name.to_owned(),
+        };
+        // The instruction before the return address is `syscall`, two bytes long.
+        let stack = self.walk(&registers, registers.rip.wrapping_sub(2));
+        let report = self.report(&record, registers, &stack, None, Some(address.0), Some(system_call));
+        Err(End::Error(Box::new(report)))
+    }
+
+    /// The program's own fault: the signal that Linux would send.
+    pub(super) fn program_fault(&mut self, fault: &Fault, signal: i32) -> Result<(), End> {
+        if self.is_protected() && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
+            let access = fault.is_page_fault().then(|| self.access_of(fault));
+            let address = fault.is_page_fault().then_some(fault.address);
+            let registers = self.registers();
+            let stack = self.walk(&registers, registers.rip);
+            let threads = [self.thread()];
+            let scene = self.scene(&threads, registers, &stack, access, address, None);
+            let report = Report::segv(&scene, &self.context.symbols.resolver());
+            self.context.reports.push(report);
+        }
+        Err(End::Signal(signal))
+    }
+
+    fn describe(&mut self, address: u64) -> Result<ErrorRecord, End> {
+        self.upcall(Upcall::Describe, [address, 0, 0])?;
+        Ok(self.machine.area().map_or_else(ErrorRecord::default, |area| area.error))
+    }
+
+    fn access_of(&self, fault: &Fault) -> Access {
+        let kind = match (fault.is_fetch(), fault.access()) {
+            (true, _) => AccessKind::Execute,
+            (false, Direction::Write) => AccessKind::Write,
+            (false, Direction::Read) => AccessKind::Read,
+        };
+        let mut code = [0u8; 15];
+        // The instruction may end right before unmapped memory: take what can be read.
+        let readable = (1..=code.len())
+            .rev()
+            .find(|&length| self.read_any(fault.pc, &mut code[..length]).is_ok())
+            .unwrap_or(0);
+        Access::of_instruction(kind, fault.address, &code[..readable], &self.registers())
+    }
+
+    /// The stack from `pc` on, with the registers of the stopped vCPU.
+    fn walk(&mut self, registers: &Registers, pc: u64) -> Vec<Caller> {
+        // Built now if it is not there yet.
+        self.context.table();
+        let table = self.context.table.as_ref().map_or(Table::EMPTY, ProgramTable::view);
+        let start = Position {
+            pc,
+            sp: registers.rsp,
+            bp: registers.rbp,
+            exact: true,
+        };
+        let mut stack = vec![Caller { pc, exact: true }];
+        stack.extend(Walker::new(table, StackReader(self), Bounds::UNKNOWN, start, DEEPEST));
+        stack
+    }
+
+    fn thread(&self) -> u64 {
+        self.machine.area().map_or(0, |area| area.thread)
+    }
+
+    fn scene<'a>(
+        &self,
+        threads: &'a [u64],
+        registers: Registers,
+        stack: &'a [Caller],
+        access: Option<Access>,
+        address: Option<u64>,
+        system_call: Option<SystemCall>,
+    ) -> Scene<'a> {
+        Scene {
+            pid: std::process::id(),
+            threads,
+            thread: threads.first().copied().unwrap_or(0),
+            registers,
+            access,
+            address,
+            system_call,
+            stack,
+        }
+    }
+
+    fn report(
+        &self,
+        record: &ErrorRecord,
+        registers: Registers,
+        stack: &[Caller],
+        access: Option<Access>,
+        address: Option<u64>,
+        system_call: Option<SystemCall>,
+    ) -> Report {
+        let threads = [self.thread()];
+        let scene = self.scene(&threads, registers, stack, access, address, system_call);
+        Report::new(record, &scene, &self.context.symbols.resolver())
+    }
+
+    fn registers(&self) -> Registers {
+        use crate::process::Process;
+        let r = self.machine.vcpu.registers();
+        Registers {
+            rax: r.rax,
+            rbx: r.rbx,
+            rcx: r.rcx,
+            rdx: r.rdx,
+            rdi: r.rdi,
+            rsi: r.rsi,
+            rbp: r.rbp,
+            rsp: r.rsp,
+            r8: r.r8,
+            r9: r.r9,
+            r10: r.r10,
+            r11: r.r11,
+            r12: r.r12,
+            r13: r.r13,
+            r14: r.r14,
+            r15: r.r15,
+            rip: r.rip,
+            rflags: r.rflags,
+            fs_base: self.fs_base(),
+        }
+    }
+}
+

@@ -1,0 +1,332 @@
+//! Running a program: the builder that embedders and the binary use.
+//!
+//! ```no_run
+//! use dangless_vmm::{Profile, Sandbox};
+//!
+//! let outcome = Sandbox::new("./program").argument("input.txt").profile(Profile::Detect).run()?;
+//! for report in &outcome.reports {
+//!     eprintln!("{report}");
+//! }
+//! # Ok::<(), dangless_vmm::Error>(())
+//! ```
+//!
+//! Each program runs on a thread of its own with its own working directory and descriptor table
+//! (`unshare(2)`), so that several run side by side in one process without meeting each other's
+//! descriptors or the embedder's.
+
+mod descriptors;
+mod prepare;
+
+pub use descriptors::Stdio;
+
+use crate::loader::elf::ElfError;
+use crate::loader::image::ImageError;
+use crate::loader::interpose::InterposeError;
+use crate::machine::boot::{BootError, RingChoice};
+use crate::machine::run::End;
+use crate::observe::Watch;
+use crate::report::Report;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How the program's heap is treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Finds bugs: every free revokes, stacks are recorded.
+    #[default]
+    Detect,
+    /// The program's own allocator: the machine alone.
+    Off,
+}
+
+/// Why a program could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The machine could not be made.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// The program's file cannot be opened.
+    #[error("cannot open {}: {source}", path.display())]
+    Open {
+        /// The program.
+        path: PathBuf,
+        /// What the host said.
+        source: io::Error,
+    },
+    /// The program's file is not one that can be run.
+    #[error("cannot run {}: {source}", path.display())]
+    Elf {
+        /// The program.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ElfError,
+    },
+    /// The program could not be mapped.
+    #[error("cannot load {}: {source}", path.display())]
+    Image {
+        /// The program.
+        path: PathBuf,
+        /// What failed.
+        source: ImageError,
+    },
+    /// The malloc family could not be replaced.
+    #[error("cannot protect {}: {source}", path.display())]
+    Interpose {
+        /// The program.
+        path: PathBuf,
+        /// What failed.
+        source: InterposeError,
+    },
+    /// Protection was required, and there is none.
+    #[error("{} has no malloc and free in its symbol table (stripped?), and protection is required", path.display())]
+    Unprotected {
+        /// The program.
+        path: PathBuf,
+    },
+    /// Arguments and environment do not fit the stack.
+    #[error("arguments and environment are too long for the stack")]
+    Arguments,
+    /// An argument holds a NUL byte.
+    #[error("argument or environment variable {0:?} holds a NUL byte")]
+    Nul(OsString),
+    /// Something about the host's process failed.
+    #[error("{what}: {source}")]
+    Process {
+        /// What was tried.
+        what: &'static str,
+        /// What the host said.
+        source: io::Error,
+    },
+    /// The machine stopped working while the program ran.
+    #[error("the program cannot go on: {0}")]
+    Broken(String),
+}
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this status, 0 to 255.
+    Exited(i32),
+    /// This signal killed it.
+    Signaled(i32),
+    /// A memory error stopped it.
+    Stopped,
+}
+
+/// What a run leaves behind.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How the program ended.
+    pub status: Status,
+    /// The memory errors found.
+    pub reports: Vec<Report>,
+    /// What it wrote to standard output, if that was captured.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error, if that was captured.
+    pub stderr: Vec<u8>,
+    /// Whether its heap was protected.
+    pub protected: bool,
+    /// System-call counts, if they were asked for: a table as `strace -c` prints it.
+    pub statistics: Option<String>,
+}
+
+/// A program and how it is to be run.
+#[derive(Debug)]
+pub struct Sandbox {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    directory: Option<PathBuf>,
+    profile: Profile,
+    ring: RingChoice,
+    memory: u64,
+    aslr: bool,
+    stack_depth: u64,
+    require_protection: bool,
+    stdio: Stdio,
+    inherit_descriptors: bool,
+    watch: Watch,
+}
+
+impl Sandbox {
+    /// The program at `program`, with no arguments, this process's environment, all defaults.
+    #[must_use]
+    pub fn new(program: impl AsRef<Path>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            arguments: Vec::new(),
+            environment: std::env::vars_os().collect(),
+            directory: None,
+            profile: Profile::Detect,
+            ring: RingChoice::Auto,
+            memory: host_memory(),
+            aslr: true,
+            stack_depth: 16,
+            require_protection: false,
+            stdio: Stdio::Inherited,
+            inherit_descriptors: false,
+            watch: Watch::default(),
+        }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn arguments<I: IntoIterator>(mut self, arguments: I) -> Self
+    where
+        I::Item: AsRef<OsStr>,
+    {
+        self.arguments.extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets one environment variable.
+    #[must_use]
+    pub fn variable(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        let name = name.as_ref();
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Starts from an empty environment.
+    #[must_use]
+    pub fn clear_environment(mut self) -> Self {
+        self.environment.clear();
+        self
+    }
+
+    /// The working directory it starts in.
+    #[must_use]
+    pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
+        self.directory = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// How its heap is treated.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// The ring it runs in.
+    #[must_use]
+    pub fn ring(mut self, ring: RingChoice) -> Self {
+        self.ring = ring;
+        self
+    }
+
+    /// The most memory it can have, in bytes; at least 64 MiB. Default: the host's memory.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Whether addresses are random. Default: yes.
+    #[must_use]
+    pub fn aslr(mut self, aslr: bool) -> Self {
+        self.aslr = aslr;
+        self
+    }
+
+    /// Frames kept of allocation and free stacks, 0 to 32. Default: 16.
+    #[must_use]
+    pub fn stack_depth(mut self, frames: u64) -> Self {
+        self.stack_depth = frames;
+        self
+    }
+
+    /// Whether a program without a malloc family to replace is refused. Default: no.
+    #[must_use]
+    pub fn require_protection(mut self, require: bool) -> Self {
+        self.require_protection = require;
+        self
+    }
+
+    /// Where its standard input, output and error lead.
+    #[must_use]
+    pub fn stdio(mut self, stdio: Stdio) -> Self {
+        self.stdio = stdio;
+        self
+    }
+
+    /// Whether descriptors above 2 of this process are the program's too. Default: no.
+    #[must_use]
+    pub fn inherit_descriptors(mut self, inherit: bool) -> Self {
+        self.inherit_descriptors = inherit;
+        self
+    }
+
+    /// Who watches its system calls and log.
+    #[must_use]
+    pub fn watch(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started, or the machine breaks down.
+    pub fn run(self) -> Result<Outcome, Error> {
+        let (plumbing, capture) = descriptors::plan(self.stdio, self.inherit_descriptors)?;
+        let thread = std::thread::Builder::new()
+            .name("dangless-vcpu0".to_owned())
+            .spawn(move || {
+                plumbing.apply()?;
+                self.run_here()
+            })
+            .map_err(|source| Error::Process { what: "cannot start a thread", source })?;
+        let (stdout, stderr) = capture.collect();
+        let mut outcome = thread
+            .join()
+            .map_err(|_| Error::Broken("the VMM has a bug: its thread panicked".to_owned()))??;
+        outcome.stdout = stdout;
+        outcome.stderr = stderr;
+        Ok(outcome)
+    }
+
+    fn run_here(self) -> Result<Outcome, Error> {
+        if let Some(directory) = &self.directory {
+            std::env::set_current_dir(directory)
+                .map_err(|source| Error::Process { what: "cannot enter the working directory", source })?;
+        }
+        let mut guest = self.prepare()?;
+        let protected = guest.is_protected();
+        let end = guest.run();
+        let mut reports = guest.take_reports();
+        let status = match end {
+            End::Exit(status) => Status::Exited(status),
+            End::Signal(signal) => Status::Signaled(signal),
+            End::Error(report) => {
+                reports.push(*report);
+                Status::Stopped
+            }
+            End::Broken(why) => return Err(Error::Broken(why)),
+        };
+        Ok(Outcome {
+            status,
+            reports,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            protected,
+            statistics: guest.observer().statistics(),
+        })
+    }
+}
+
+/// The host's memory in bytes.
+fn host_memory() -> u64 {
+    // SAFETY: no pointers involved.
+    let (pages, size) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    u64::try_from(pages).unwrap_or(1 << 18) * u64::try_from(size).unwrap_or(4096)
+}

@@ -1,0 +1,194 @@
+//! From a sandbox's settings to a guest that is ready to run.
+
+use super::{Error, Profile, Sandbox};
+use crate::loader::{elf, family, image, interpose, stack};
+use crate::machine::boot::Machine;
+use crate::machine::diagnose::Context;
+use crate::machine::guest::{Guest, Parts};
+use crate::machine::run::End;
+use crate::machine::segments::Ring;
+use crate::memory::space::Space;
+use dangless_core::abi::config::Config;
+use dangless_core::abi::layout;
+use dangless_core::address::PAGE_SIZE;
+use object::ReadCache;
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
+
+/// Free addresses are sought this far below the stack's lowest address.
+const BELOW_STACK: u64 = 256 << 20;
+
+impl Sandbox {
+    /// Makes the machine, loads the program and puts it at its entry point.
+    pub(super) fn prepare(&self) -> Result<Guest, Error> {
+        let path = &self.program;
+        let open = |source: io::Error| Error::Open { path: path.clone(), source };
+        let file = File::open(path).map_err(open)?;
+        let metadata = file.metadata().map_err(open)?;
+        if !metadata.is_file() {
+            return Err(open(io::Error::from_raw_os_error(if metadata.is_dir() {
+                libc::EISDIR
+            } else {
+                libc::EACCES
+            })));
+        }
+        let executable = std::fs::canonicalize(path).map_err(open)?;
+        let cache = ReadCache::new(file.try_clone().map_err(open)?);
+        let elf = elf::parse(&cache).map_err(|source| Error::Elf { path: path.clone(), source })?;
+        let found = match self.profile {
+            Profile::Detect => family::find(&cache),
+            Profile::Off => None,
+        };
+        if found.is_none() && self.require_protection {
+            return Err(Error::Unprotected { path: path.clone() });
+        }
+
+        let mut machine = Machine::new(self.ring, self.memory)?;
+        let slides = Slides::new(self.aslr)?;
+        let bounds = stack_bounds(slides.stack);
+        let space = Arc::new(Space::new(
+            Arc::clone(&machine.physical),
+            Arc::clone(&machine.tables),
+            machine.root,
+            bounds.start - BELOW_STACK - slides.map,
+        ));
+        let image = image::map(&space, &file, &elf, slides.image)
+            .map_err(|source| Error::Image { path: path.clone(), source })?;
+        let mut errno_location = 0;
+        if let Some(family) = &found {
+            interpose::apply(&space, family, image.bias, image.island)
+                .map_err(|source| Error::Interpose { path: path.clone(), source })?;
+            errno_location = family.errno_location.map_or(0, |at| at.wrapping_add(image.bias));
+        }
+        let heap = image.end + slides.heap;
+        space.set_heap(heap..heap);
+        let sp = self.build_stack(&space, &elf, &image, &bounds)?;
+        machine.extend_direct_map()?;
+        machine.configure(Config {
+            profile: u64::from(self.profile == Profile::Detect),
+            stack_depth: self.stack_depth,
+            errno_location,
+            alias_start: layout::ALIAS_BASE,
+            alias_end: layout::ALIAS_END,
+            log_level: self.watch.log_level,
+            revoke_budget: match machine.ring {
+                Ring::Zero => 1000,
+                Ring::Three => 500,
+            },
+            ..Config::default()
+        });
+        let parts = Parts {
+            machine,
+            space,
+            executable: executable.clone(),
+            observer: self.watch.observer(),
+            context: Context::new(
+                executable,
+                image.bias,
+                elf.start().wrapping_add(image.bias)..elf.end().wrapping_add(image.bias),
+            ),
+            protected: found.is_some(),
+            stack: bounds,
+        };
+        Guest::new(parts, elf.entry.wrapping_add(image.bias), sp).map_err(|end| match end {
+            End::Broken(why) => Error::Broken(why),
+            other => Error::Broken(format!("it ended while it was being started: {other:?}")),
+        })
+    }
+
+    fn build_stack(
+        &self,
+        space: &Space,
+        elf: &elf::Elf,
+        image: &image::Image,
+        bounds: &Range<u64>,
+    ) -> Result<u64, Error> {
+        let rights = libc::PROT_READ
+            | libc::PROT_WRITE
+            | if elf.executable_stack { libc::PROT_EXEC } else { 0 };
+        space
+            .map_anonymous(bounds.clone(), rights, true)
+            .map_err(|error| Error::Boot(error.into()))?;
+        let text = |value: OsString| {
+            CString::new(value.clone().into_vec()).map_err(|_| Error::Nul(value))
+        };
+        let program = text(self.program.clone().into_os_string())?;
+        let mut arguments = vec![program.clone()];
+        for argument in &self.arguments {
+            arguments.push(text(argument.clone())?);
+        }
+        let mut environment = Vec::new();
+        for (name, value) in &self.environment {
+            let mut pair = name.clone();
+            pair.push("=");
+            pair.push(value);
+            environment.push(text(pair)?);
+        }
+        let auxiliary = stack::Auxiliary {
+            headers: match elf.headers {
+                0 => 0,
+                at => at.wrapping_add(image.bias),
+            },
+            header_count: elf.header_count,
+            entry: elf.entry.wrapping_add(image.bias),
+            random: random()?,
+        };
+        stack::build(space, bounds.end, &program, &arguments, &environment, &auxiliary)
+            .map_err(|_| Error::Arguments)
+    }
+}
+
+/// By how much things are moved from their usual addresses, in bytes (the image: in pages).
+struct Slides {
+    image: u64,
+    stack: u64,
+    map: u64,
+    heap: u64,
+}
+
+impl Slides {
+    fn new(aslr: bool) -> Result<Self, Error> {
+        if !aslr {
+            return Ok(Self { image: 0, stack: 0, map: 0, heap: 0 });
+        }
+        let [one, other] = [random()?, random()?];
+        let word = |bytes: &[u8; 16], at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_le_bytes(word)
+        };
+        Ok(Self {
+            image: word(&one, 0) % (1 << 28),
+            stack: word(&one, 8) % (1 << 22) * PAGE_SIZE,
+            map: word(&other, 0) % (1 << 28) * PAGE_SIZE,
+            heap: word(&other, 8) % (1 << 13) * PAGE_SIZE,
+        })
+    }
+}
+
+fn random() -> Result<[u8; 16], Error> {
+    let mut bytes = [0u8; 16];
+    // SAFETY: the buffer is ours and as long as said.
+    let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if filled != bytes.len() as isize {
+        return Err(Error::Process {
+            what: "cannot get random bytes",
+            source: io::Error::last_os_error(),
+        });
+    }
+    Ok(bytes)
+}
+
+/// The stack's range: as large as the limit on this process's own, within reason.
+fn stack_bounds(slide: u64) -> Range<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is ours and of the right type.
+    unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) };
+    let size = limit.rlim_cur.clamp(1 << 20, 1 << 30).next_multiple_of(PAGE_SIZE);
+    let top = layout::USER_END - PAGE_SIZE - slide;
+    top - size..top
+}
