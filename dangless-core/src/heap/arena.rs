@@ -126,7 +126,7 @@ impl Pieces {
 }
 
 /// The word of a free piece that holds the list's next one.
-fn link<'m>(machine: &'m impl Machine, at: GuestPhysical) -> &'m AtomicU64 {
+fn link(machine: &impl Machine, at: GuestPhysical) -> &AtomicU64 {
     // SAFETY: the piece is free metadata memory, aligned, and stays mapped with the machine.
     unsafe { AtomicU64::from_ptr(machine.direct(at).cast()) }
 }

@@ -61,9 +61,8 @@ impl<T: Record> Handle<T> {
     #[must_use]
     pub const unsafe fn element(self, index: usize) -> Self {
         // SAFETY: the caller vouches for the array, so the element is in the same allocation.
-        Self {
-            at: unsafe { self.at.add(index) },
-        }
+        let at = unsafe { self.at.add(index) };
+        Self { at }
     }
 }
 

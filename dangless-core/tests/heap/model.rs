@@ -7,7 +7,7 @@ use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use dangless_core::heap::{FreeError, Heap, Layout, OutOfMemory, ReallocateError, Space};
 use dangless_core::paging::Flusher;
 
-use super::machine::{Kind, Simulation, ALIAS};
+use crate::machine::{Kind, Simulation, ALIAS};
 
 /// Objects above this size are looked at on some of their pages only.
 const SAMPLED: u64 = 16 * PAGE_SIZE;

@@ -1,0 +1,6 @@
+//! The heap on a simulated machine, against an oracle.
+
+mod cases;
+mod machine;
+mod model;
+mod random;

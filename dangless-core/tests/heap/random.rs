@@ -1,0 +1,171 @@
+//! Random programs on the simulated machine, against the oracle; memory may run out at any grant.
+
+use crate::machine::Kind;
+use crate::model::Model;
+use dangless_core::heap::FreeError;
+use proptest::prelude::*;
+
+/// One step of a program; indices are taken modulo what there is.
+#[derive(Clone, Debug)]
+enum Step {
+    Allocate {
+        size: u64,
+        align: u64,
+        zeroed: bool,
+    },
+    /// Many objects of one size, to fill chunks.
+    Fill {
+        size: u64,
+        count: usize,
+    },
+    Free(usize),
+    /// Frees every object but those at multiples of this.
+    Thin(usize),
+    Reallocate {
+        index: usize,
+        size: u64,
+    },
+    FreeAgain(usize),
+    FreeInside {
+        index: usize,
+        offset: u64,
+    },
+    Describe {
+        index: usize,
+        offset: u64,
+    },
+    Drain,
+    Pass(u64),
+    Grants(u64),
+}
+
+fn size() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => 0u64..300,
+        2 => 300u64..5000,
+        2 => 5000u64..200_000,
+        1 => 200_000u64..(5 << 20),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let align = prop_oneof![4 => Just(1u64), 1 => (4u32..14).prop_map(|shift| 1 << shift)];
+    let common = prop_oneof![
+        Just(24u64),
+        Just(700),
+        Just(2000),
+        Just(9000),
+        Just(500_000)
+    ];
+    prop_oneof![
+        6 => (size(), align, any::<bool>())
+            .prop_map(|(size, align, zeroed)| Step::Allocate { size, align, zeroed }),
+        2 => (common, 1usize..1200)
+            .prop_map(|(size, count)| Step::Fill { size, count: count.min(40_000_000 / size as usize) }),
+        6 => any::<usize>().prop_map(Step::Free),
+        1 => (2usize..60).prop_map(Step::Thin),
+        2 => (any::<usize>(), size()).prop_map(|(index, size)| Step::Reallocate { index, size }),
+        1 => any::<usize>().prop_map(Step::FreeAgain),
+        1 => (any::<usize>(), any::<u64>()).prop_map(|(index, offset)| Step::FreeInside { index, offset }),
+        1 => (any::<usize>(), any::<u64>()).prop_map(|(index, offset)| Step::Describe { index, offset }),
+        1 => Just(Step::Drain),
+        1 => (0u64..10_000).prop_map(Step::Pass),
+        1 => prop_oneof![Just(u64::MAX), 0u64..4].prop_map(Step::Grants),
+    ]
+}
+
+fn run(kind: Kind, profile: u64, budget: u64, steps: Vec<Step>) {
+    let mut model = Model::new(kind, profile, budget);
+    for step in steps {
+        let live = model.live.len();
+        let dead = model.dead.len();
+        match step {
+            Step::Allocate {
+                size,
+                align,
+                zeroed,
+            } => {
+                // Running out is allowed; what it may not do is break anything.
+                let _ = model.allocate(size, align, zeroed);
+            }
+            Step::Fill { size, count } => {
+                for _ in 0..count {
+                    if model.allocate(size, 1, false).is_err() {
+                        break;
+                    }
+                }
+            }
+            Step::Free(index) if live > 0 => model.free(index % live),
+            Step::Thin(keep) => {
+                for index in (0..live).rev().filter(|index| index % keep != 0) {
+                    model.free(index);
+                }
+            }
+            Step::Reallocate { index, size } if live > 0 => {
+                let _ = model.reallocate(index % live, size);
+            }
+            Step::FreeAgain(index) if dead > 0 => {
+                model.free_wrongly(model.dead[index % dead].at, FreeError::Double);
+            }
+            Step::FreeInside { index, offset } if live > 0 => {
+                let object = &model.live[index % live];
+                let inside = 1 + offset % (object.size.max(2) - 1);
+                model.free_wrongly(object.at.add(inside), FreeError::Interior);
+            }
+            Step::Describe { index, offset } => {
+                if live > 0 {
+                    let object = &model.live[index % live];
+                    model.check_description(object, offset % object.size.max(1), true);
+                }
+                if dead > 0 {
+                    let object = &model.dead[index % dead];
+                    model.check_description(object, offset % object.size.max(1), false);
+                }
+            }
+            Step::Drain => model.drain(),
+            Step::Pass(ticks) => model.machine().pass(ticks),
+            Step::Grants(left) => model.machine().limit_grants(left),
+            Step::Free(_)
+            | Step::Reallocate { .. }
+            | Step::FreeAgain(_)
+            | Step::FreeInside { .. } => {}
+        }
+        let recent = model.dead.iter().rev().take(40);
+        for object in recent.chain(model.dead.iter().step_by(101)) {
+            model.check_dead(object, budget >= 1000);
+        }
+    }
+    model.check_all();
+    model.machine().limit_grants(u64::MAX);
+    model.finish();
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn ring0_revokes_at_once(steps in prop::collection::vec(step(), 1..60)) {
+        run(Kind { blocks: 128, immediate: false }, 1, 1000, steps);
+    }
+
+    #[test]
+    fn ring3_revokes_within_a_budget(
+        steps in prop::collection::vec(step(), 1..60),
+        budget in prop_oneof![Just(0u64), Just(500), Just(1000)],
+    ) {
+        run(Kind { blocks: 128, immediate: true }, 1, budget, steps);
+    }
+
+    #[test]
+    fn queued_revocation_needs_flushes_in_ring0(steps in prop::collection::vec(step(), 1..60)) {
+        run(Kind { blocks: 128, immediate: false }, 2, 0, steps);
+    }
+}
