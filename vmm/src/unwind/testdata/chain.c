@@ -56,10 +56,21 @@ __attribute__((noinline)) static int variable(int n) {
     return got + room[n];
 }
 
+// Arguments on the stack, a realigned frame and alloca() together make the compiler keep the CFA in
+// memory.
+__attribute__((noinline)) static int indirect(int a, int b, int c, int d, int e, int f, int g, int h) {
+    volatile char block[64] __attribute__((aligned(64)));
+    volatile char *room = alloca(a * 8);
+    block[b & 63] = (char)h;
+    room[0] = (char)g;
+    int got = variable(c + d + e + f);
+    return got + block[a & 31] + room[0];
+}
+
 __attribute__((noinline)) static int recursive(int n) {
     volatile char big[70000];
     big[n] = 3;
-    return n ? recursive(n - 1) + big[n] : variable(5) + big[n];
+    return n ? recursive(n - 1) + big[n] : indirect(9, 8, 1, 1, 1, 2, 7, 6) + big[n];
 }
 
 static int compare(const void *a, const void *b) {
