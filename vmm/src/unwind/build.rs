@@ -2,8 +2,9 @@
 
 use dangless_core::unwind::{Row, Rule};
 use gimli::{BaseAddresses, CieOrFde, EhFrame, EndianSlice, LittleEndian, UnwindSection};
-use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SegmentFlags};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SegmentFlags, SymbolKind};
 
+use super::infer::rules;
 use super::rule::{of_row, Reader};
 use super::table::ProgramTable;
 
@@ -11,6 +12,8 @@ use super::table::ProgramTable;
 const TRAMPOLINE: &str = "__restore_rt";
 /// Bytes of `mov $15, %rax; syscall`, which is all a trampoline does.
 const TRAMPOLINE_LENGTH: u64 = 9;
+/// Bytes of a function that are looked at when it has no unwind information.
+const LONGEST_FUNCTION: u64 = 1 << 20;
 
 /// Why no table could be made.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +25,7 @@ pub enum UnwindError {
 
 /// Builds the table of the ELF file `elf`, whose addresses are moved by `bias` when it is loaded.
 ///
-/// A file without `.eh_frame` gives a table that (nearly) always answers "unknown".
+/// Functions that `.eh_frame` leaves out get rules from their instructions, if the file has symbols.
 pub fn build(elf: &[u8], bias: u64) -> Result<ProgramTable, UnwindError> {
     let file = object::File::parse(elf)?;
     let text = Text::of(&file);
@@ -33,6 +36,7 @@ pub fn build(elf: &[u8], bias: u64) -> Result<ProgramTable, UnwindError> {
     if let Some(symbol) = file.symbol_by_name(TRAMPOLINE) {
         parts.add_trampoline(symbol.address());
     }
+    parts.infer(&file);
     let (rows, skipped) = parts.finish();
     let base = text.start.wrapping_add(bias);
     Ok(ProgramTable::new(base, rows, skipped))
@@ -230,6 +234,78 @@ impl Parts {
         }
     }
 
+    /// Adds the functions of the symbol table that are not described so far.
+    fn infer(&mut self, file: &object::File<'_>) {
+        self.parts.sort_by_key(|part| part.start);
+        let described = self.parts.len();
+        let mut functions: Vec<(u64, u64, bool)> = file
+            .symbols()
+            .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition())
+            .map(|symbol| {
+                // Parts that the compiler split off are entered in the middle of the whole.
+                let split = symbol.name().is_ok_and(|name| name.contains(".cold"));
+                (symbol.address(), symbol.size(), split)
+            })
+            .collect();
+        functions.sort_unstable();
+        // Of several names of one function the largest size counts.
+        functions.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = next.1;
+            }
+            same
+        });
+        let starts: Vec<u64> = functions.iter().map(|&(start, ..)| start).collect();
+        for (number, &(address, size, split)) in functions.iter().enumerate() {
+            let (Some(start), Some(parts)) =
+                (self.text.offset(address), self.parts.get(..described))
+            else {
+                continue;
+            };
+            let after = parts.partition_point(|part| part.start <= start);
+            let before = after.checked_sub(1).and_then(|before| parts.get(before));
+            if split || before.is_some_and(|part| start < part.end) {
+                continue;
+            }
+            // Functions written in assembly may have no size: they reach to whatever is next.
+            let text_end = self.text.start.saturating_add(self.text.length);
+            let described_next = parts
+                .get(after)
+                .map(|part| self.text.start.saturating_add(part.start.into()));
+            let end = [starts.get(number + 1).copied(), described_next]
+                .into_iter()
+                .flatten()
+                .chain((size > 0).then(|| address.saturating_add(size)))
+                .fold(text_end, u64::min);
+            let length = end.saturating_sub(address).min(LONGEST_FUNCTION);
+            if let Some(code) = code(file, address, length) {
+                self.add_inferred(start, code, address);
+            }
+        }
+    }
+
+    fn add_inferred(&mut self, start: u32, code: &[u8], address: u64) {
+        let Some(end) = u32::try_from(code.len())
+            .ok()
+            .and_then(|length| start.checked_add(length))
+        else {
+            return;
+        };
+        let first = self.rows.len();
+        for (offset, rule) in rules(code, address) {
+            let start = start.saturating_add(offset as u32);
+            let row = Row::new(start, rule).unwrap_or(Row::unknown(start));
+            self.rows.push(row);
+        }
+        self.parts.push(Part {
+            start,
+            end,
+            first,
+            last: self.rows.len(),
+        });
+    }
+
     /// All rows sorted, with an unknown row wherever no function is described.
     fn finish(mut self) -> (Vec<Row>, usize) {
         self.parts.sort_by_key(|part| part.start);
@@ -253,6 +329,16 @@ impl Parts {
         }
         (sorted, self.skipped)
     }
+}
+
+/// `length` bytes of code at `address`, or as many as its segment holds in the file.
+fn code<'d>(file: &object::File<'d>, address: u64, length: u64) -> Option<&'d [u8]> {
+    file.segments().find_map(|segment| {
+        let left = segment
+            .size()
+            .checked_sub(address.checked_sub(segment.address())?)?;
+        segment.data_range(address, length.min(left)).ok().flatten()
+    })
 }
 
 /// Appends a row unless it says what the last one says.

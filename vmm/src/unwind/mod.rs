@@ -4,12 +4,15 @@
 //! | --- | --- |
 //! | [`build`] | from an ELF file to a [`ProgramTable`] |
 //! | [`rule`] | from one DWARF row to one [`dangless_core::unwind::Rule`] |
+//! | `infer` | rules for functions that have no DWARF, from their instructions |
 //! | [`table`] | the finished table: a view for walks here, an image for the guest |
 //!
 //! DWARF comes from the program and is not trusted: a bad entry is skipped and counted, and the
-//! code it spoke of is walked by frame pointer.
+//! code it spoke of is walked by
+//! what its instructions do to the stack pointer, or by frame pointer.
 
 pub mod build;
+mod infer;
 pub mod rule;
 pub mod table;
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dangless_core::unwind::{Bounds, Position, Rule, Table, Walker};
+use iced_x86::{Decoder, DecoderOptions};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
 use proptest::prelude::*;
 
@@ -129,17 +130,134 @@ fn a_trampoline_without_unwind_information_is_known() {
     assert_eq!(table.view().lookup(trampoline.address() - 1), Rule::Signal);
 }
 
+/// The ELF file `program` after `objcopy` with `options`.
+fn copied(program: &Path, options: &[&str]) -> Vec<u8> {
+    let copy = program.with_extension("copy");
+    let status = Command::new("objcopy")
+        .args(options)
+        .arg(program)
+        .arg(&copy)
+        .status()
+        .unwrap_or_else(|error| panic!("objcopy: {error}"));
+    assert!(status.success());
+    std::fs::read(copy).expect("readable")
+}
+
 #[test]
-fn files_without_unwind_information_give_empty_tables() {
+fn instructions_tell_what_unwind_information_tells() {
     let directory = tempfile::tempdir().expect("a directory");
-    let flags = [
-        "-O2",
-        "-static",
-        "-nostdlib",
-        "-fno-asynchronous-unwind-tables",
-    ];
-    let program = compile(directory.path(), "gcc", "tiny.c", &flags);
-    let elf = std::fs::read(program).expect("readable");
+    let program = compile(directory.path(), "gcc", "chain.c", &["-O2", "-static"]);
+    let elf = std::fs::read(&program).expect("readable");
+    let bare = copied(&program, &["--remove-section", ".eh_frame"]);
+    let told = build(&elf, 0).expect("builds");
+    let inferred = build(&bare, 0).expect("builds");
+    let file = object::File::parse(&*elf).expect("an ELF file");
+    let text = file.section_by_name(".text").expect("text");
+    let code = text.data().expect("code");
+    let (mut agreed, mut differed, mut unknown) = (0, 0, 0);
+    for instruction in &mut Decoder::with_ip(64, code, text.address(), DecoderOptions::NONE) {
+        let told = told.view().lookup(instruction.ip());
+        let inferred = inferred.view().lookup(instruction.ip());
+        match (told, inferred) {
+            (Rule::Unknown | Rule::End | Rule::Signal, _) => {}
+            (_, Rule::Unknown) => unknown += 1,
+            // After a frame pointer is popped its copy below the stack pointer is good as well.
+            (
+                Rule::Stack { cfa, saved },
+                Rule::Stack {
+                    cfa: ours,
+                    saved: 0,
+                },
+            ) if saved != 0 => {
+                *if cfa == ours {
+                    &mut agreed
+                } else {
+                    &mut differed
+                } += 1;
+            }
+            // Both registers lead to the same CFA, which the saved frame pointer's place shows.
+            (Rule::Frame { saved, .. }, Rule::Stack { saved: ours, .. })
+                if saved == ours || ours == 0 =>
+            {
+                agreed += 1;
+            }
+            (told, inferred) if told == inferred => agreed += 1,
+            _ => differed += 1,
+        }
+    }
+    println!("agreed {agreed}, differed {differed}, unknown {unknown}");
+    assert!(differed * 400 < agreed, "{differed} of {agreed}");
+    assert!(unknown * 20 < agreed, "{unknown} of {agreed}");
+}
+
+#[test]
+fn faults_in_a_library_without_unwind_information_lead_to_the_caller() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let flags = ["-O2", "-static", "-fno-builtin"];
+    let program = compile(directory.path(), "musl-gcc", "fault.c", &flags);
+    let elf = std::fs::read(&program).expect("readable");
+    let file = object::File::parse(&*elf).expect("an ELF file");
+    let mut names: Vec<(u64, String)> = file
+        .symbols()
+        .filter(|symbol| symbol.is_definition() && symbol.kind() == object::SymbolKind::Text)
+        .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?.to_owned())))
+        .collect();
+    names.sort();
+    let table = build(&elf, 0).expect("builds");
+    for (scenario, expected) in [
+        ("sort", &["strlen", "compare", "sorts", "main"][..]),
+        ("copy", &["memcpy", "copies", "main"]),
+    ] {
+        let output = Command::new(&program).arg(scenario).output().expect("runs");
+        assert!(output.status.success(), "{scenario}: {:?}", output.status);
+        let words: Vec<u64> = output
+            .stdout
+            .chunks_exact(8)
+            .map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes")))
+            .collect();
+        let [pc, sp, bp, high] = words[..4] else {
+            panic!("short header")
+        };
+        let stack = &words[4..];
+        let read = |at: u64| {
+            let index = usize::try_from(at.checked_sub(sp)? / 8).ok()?;
+            stack.get(index).copied()
+        };
+        let start = Position {
+            pc,
+            sp,
+            bp,
+            exact: true,
+        };
+        let bounds = Bounds { low: sp, high };
+        let walked: Vec<&str> = Walker::new(table.view(), read, bounds, start, 64)
+            .map(|caller| {
+                let inside = if caller.exact {
+                    caller.pc
+                } else {
+                    caller.pc - 1
+                };
+                let after = names.partition_point(|(start, _)| *start <= inside);
+                names[after - 1].1.as_str()
+            })
+            .collect();
+        let mut left = walked.iter();
+        for name in expected {
+            assert!(left.any(|walked| walked == name), "no {name} in {walked:?}");
+        }
+    }
+}
+
+#[test]
+fn files_that_tell_nothing_give_empty_tables() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = compile(
+        directory.path(),
+        "gcc",
+        "tiny.c",
+        &["-O2", "-static", "-nostdlib"],
+    );
+    let elf = copied(&program, &["--remove-section", ".eh_frame", "--strip-all"]);
     let table = build(&elf, 0).expect("builds");
     assert!(table.is_empty());
     assert!(Table::from_bytes(&table.image()).expect("valid").is_empty());
