@@ -13,7 +13,7 @@ use super::handle::Handle;
 use super::machine::Machine;
 use super::space::{Heap, Space};
 use super::window::{bit_of, Window};
-use crate::address::{GuestPhysical, GuestVirtual, PAGES_PER_LARGE, PAGE_SIZE};
+use crate::address::{GuestPhysical, GuestVirtual, PAGE_SIZE};
 use crate::paging::{Entry, Flush, Level, TableMemory};
 
 /// Windows that share a flush.
@@ -22,6 +22,20 @@ pub const BATCH: usize = 16;
 const MOST_OBJECTS: u64 = 1 << 16;
 /// Most bytes that wait in the queue.
 const MOST_BYTES: u64 = 32 << 20;
+
+/// An object that was just freed.
+pub struct Freed {
+    /// Number of its window.
+    pub number: u64,
+    /// Record of its window.
+    pub window: Handle<Window>,
+    /// Its position in the window.
+    pub position: u32,
+    /// Bytes of memory it holds.
+    pub size: u64,
+    /// No other object of the window is left.
+    pub last: bool,
+}
 
 /// Freed objects that one edit made unreachable.
 #[derive(Clone, Copy)]
@@ -89,37 +103,28 @@ impl Queue {
 }
 
 impl<M: Machine> Space<M> {
-    /// Revokes an object that was just freed, now or later. `last` says that no other object of
-    /// the window is left.
+    /// Revokes an object that was just freed, now or later.
     #[inline]
-    pub(super) fn revoke(
-        &self,
-        heap: &mut Heap,
-        number: u64,
-        window: Handle<Window>,
-        size: u64,
-        last: bool,
-    ) {
+    pub(super) fn revoke(&self, heap: &mut Heap, freed: Freed) {
         // A wholly free window is closed by one store, whatever the budget says.
-        let now = if self.budget.is_unlimited() || last {
-            return self.revoke_now(number, window);
-        } else {
-            self.machine.now()
-        };
+        if self.budget.is_unlimited() || freed.last {
+            return self.revoke_now(freed);
+        }
+        let now = self.machine.now();
         if self.budget.allows(now) {
-            self.revoke_now(number, window);
+            self.revoke_now(freed);
             self.budget.spend(self.machine.now().saturating_sub(now));
             return;
         }
-        self.queue.push(number, &window);
-        if self.queue.is_full_with(size) {
+        self.queue.push(freed.number, &freed.window);
+        if self.queue.is_full_with(freed.size) {
             self.drain(heap);
         }
     }
 
-    /// Revokes every freed object of one window.
-    fn revoke_now(&self, number: u64, window: Handle<Window>) {
-        let (edited, flush) = self.edit(number, window);
+    /// Revokes the object, and with it what else is freed in its window where that costs nothing.
+    fn revoke_now(&self, freed: Freed) {
+        let (edited, flush) = self.edit(freed.number, freed.window, Some(freed.position));
         flush.redeem(&self.machine);
         self.return_objects(edited);
     }
@@ -147,7 +152,7 @@ impl<M: Machine> Space<M> {
                 next = u64::from(window.next.load(Ordering::Relaxed));
                 // Objects freed from here on queue the window again.
                 window.queued.swap(false, Ordering::AcqRel);
-                let (edited, owed) = self.edit(number, window);
+                let (edited, owed) = self.edit(number, window, None);
                 flush = flush.merge(owed);
                 *place = Some(edited);
                 used += 1;
@@ -161,56 +166,73 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Edits the window's page-table entries so that no freed object is reachable after the flush.
-    fn edit(&self, number: u64, window: Handle<Window>) -> (Edited, Flush) {
+    /// Edits the window's page-table entries so that no freed object is reachable after the flush;
+    /// where the window is split already and the object at position `only` was just freed, just
+    /// that one.
+    fn edit(&self, number: u64, window: Handle<Window>, only: Option<u32>) -> (Edited, Flush) {
         let at = self.windows.address(number);
         let class = class::class(usize::from(window.class.load(Ordering::Relaxed)));
-        let guard = window.edit();
+        let _edits = window.edit();
+        let table = window.table.load(Ordering::Relaxed);
+        let closed = window.closed.load(Ordering::Relaxed);
+        let closing = !closed && window.unfreed.load(Ordering::Acquire) == 0;
+        let objects = match only {
+            Some(position) if table != 0 && !closing => one(position),
+            _ => window.pending(),
+        };
+        let pages = pages_of(class, &objects);
+        let flush = flush_of(at, &pages);
         let mut edited = Edited {
             window,
-            objects: window.pending(),
+            objects,
             table: None,
-            closed: false,
+            closed: closing,
         };
-        let mut flush = pages_of(class, at, &edited.objects);
-        if window.closed.load(Ordering::Relaxed) {
+        if closed {
             // The closing thread may not have flushed yet, so this one does it as well.
-        } else {
-            // The tables exist since the window was opened.
-            let Some(slot) = self.mapper().find_entry(at, Level::Directory) else {
-                flush.waive();
-                edited.objects = [0; 8];
-                return (edited, Flush::empty());
-            };
-            let table = window.table.load(Ordering::Relaxed);
-            if window.unfreed.load(Ordering::Acquire) == 0 {
+            return (edited, flush);
+        }
+        if table != 0 && !closing {
+            for page in bits(&pages) {
+                let entry = GuestPhysical(table).add(u64::from(page) * 8);
+                self.store(entry, Entry::ABSENT.bits());
+            }
+            return (edited, flush);
+        }
+        // The tables above exist since the window was opened.
+        let slot = self.mapper().find_entry(at, Level::Directory);
+        let new = if closing { None } else { self.allocate_table() };
+        match (slot, new) {
+            (Some(slot), None) if closing => {
                 self.store(slot, Entry::ABSENT.bits());
                 window.closed.store(true, Ordering::Relaxed);
                 window.table.store(0, Ordering::Relaxed);
-                edited.closed = true;
                 edited.table = (table != 0).then_some(GuestPhysical(table));
-                flush = self.directory_edit(flush);
-            } else if table != 0 {
-                for page in (0..PAGES_PER_LARGE).filter(|&page| lists(class, &edited.objects, page))
-                {
-                    self.store(GuestPhysical(table).add(page * 8), Entry::ABSENT.bits());
-                }
-            } else if let Some(new) = self.allocate_table() {
-                let keep = |page| !lists(class, &edited.objects, page);
+            }
+            (Some(slot), Some(new)) => {
+                let keep = |page| {
+                    let (word, mask) = bit_of(page as u32);
+                    pages[word] & mask == 0
+                };
                 self.mapper().split(slot, Level::Directory, new, keep);
                 window.table.store(new.0, Ordering::Relaxed);
-                flush = self.directory_edit(flush);
-            } else {
-                // No memory for the table: the objects stay out of use, and are tried again with
-                // the next free in the window or the next drain.
+            }
+            _ => {
+                // No memory for the table: the objects stay out of use, and the next drain tries
+                // again.
                 flush.waive();
-                edited.objects = [0; 8];
                 self.queue.push(number, &window);
-                flush = Flush::empty();
+                return (
+                    Edited {
+                        objects: [0; 8],
+                        closed: false,
+                        ..edited
+                    },
+                    Flush::empty(),
+                );
             }
         }
-        drop(guard);
-        (edited, flush)
+        (edited, self.directory_edit(flush))
     }
 
     /// What is owed after a directory entry was changed.
@@ -236,11 +258,10 @@ impl<M: Machine> Space<M> {
                 continue;
             }
             // Two edits may have taken in the same object: the first to get here returns it.
-            let mut mine = bits & !revoked.fetch_or(bits, Ordering::AcqRel);
+            let mine = bits & !revoked.fetch_or(bits, Ordering::AcqRel);
             count += mine.count_ones();
-            while mine != 0 {
-                let bit = class.bit(at as u32 * 64 + mine.trailing_zeros(), column);
-                mine &= mine - 1;
+            for position in bits_of(mine) {
+                let bit = class.bit(at as u32 * 64 + position, column);
                 if let Some(word) = Chunk::word(class, &chunk.free, bit / 64) {
                     word.fetch_or(1 << (bit % 64), Ordering::AcqRel);
                 }
@@ -265,25 +286,48 @@ impl<M: Machine> Space<M> {
     }
 }
 
-/// Whether `page` of a window belongs to one of the objects.
-fn lists(class: &Class, objects: &[u64; 8], page: u64) -> bool {
-    let position = page as u32 / class.pages();
+/// The set of one position.
+fn one(position: u32) -> [u64; 8] {
+    let mut set = [0; 8];
     let (word, mask) = bit_of(position);
-    position < class.positions() && objects[word] & mask != 0
+    set[word] = mask;
+    set
 }
 
-/// The pages of the objects of the window at `at`.
-fn pages_of(class: &Class, at: GuestVirtual, objects: &[u64; 8]) -> Flush {
-    let mut flush = Flush::empty();
-    for (word, &bits) in objects.iter().enumerate() {
-        let mut left = bits;
-        while left != 0 {
-            let position = word as u32 * 64 + left.trailing_zeros();
-            left &= left - 1;
-            let start = at.add(u64::from(position * class.stride));
-            let end = start.add(u64::from(class.pages()) * PAGE_SIZE);
-            flush = flush.merge(Flush::pages(start, end));
+/// The set bits of a word.
+fn bits_of(mut word: u64) -> impl Iterator<Item = u32> {
+    core::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros());
+        word &= word.wrapping_sub(1);
+        bit
+    })
+}
+
+/// The set bits of a set of positions or pages.
+fn bits(set: &[u64; 8]) -> impl Iterator<Item = u32> + '_ {
+    set.iter()
+        .zip((0..).step_by(64))
+        .flat_map(|(&word, base)| bits_of(word).map(move |bit| base + bit))
+}
+
+/// The pages that the objects at these positions have in their window.
+fn pages_of(class: &Class, objects: &[u64; 8]) -> [u64; 8] {
+    let each = class.pages();
+    if each == 1 {
+        return *objects;
+    }
+    let mut pages = [0; 8];
+    for position in bits(objects) {
+        for page in position * each..(position + 1) * each {
+            let (word, mask) = bit_of(page);
+            pages[word] |= mask;
         }
     }
-    flush
+    pages
+}
+
+/// What is owed for pages of the window at `at`.
+fn flush_of(at: GuestVirtual, pages: &[u64; 8]) -> Flush {
+    let page = |page: u32| Flush::page(at.add(u64::from(page) * PAGE_SIZE));
+    bits(pages).map(page).fold(Flush::empty(), Flush::merge)
 }

@@ -19,7 +19,7 @@ use super::ledger::{History, Ledger};
 use super::lock::SpinLock;
 use super::machine::Machine;
 use super::object::Object;
-use super::revoke::{Edited, Queue, BATCH};
+use super::revoke::{Edited, Freed, Queue, BATCH};
 use super::window::{bit_of, Windows};
 use super::{FreeError, Layout, OutOfMemory, ReallocateError};
 use crate::abi::config::Config;
@@ -198,7 +198,17 @@ impl<M: Machine> Space<M> {
                     entry.freed.store(stack(self), Ordering::Relaxed);
                 }
                 let last = window.unfreed.fetch_sub(1, Ordering::AcqRel) == 1;
-                self.revoke(heap, number, window, u64::from(class.stride), last);
+                let size = u64::from(class.size);
+                self.revoke(
+                    heap,
+                    Freed {
+                        number,
+                        window,
+                        position,
+                        size,
+                        last,
+                    },
+                );
             }
             Object::Extent(extent) => {
                 if extent.live.swap(0, Ordering::AcqRel) == 0 {

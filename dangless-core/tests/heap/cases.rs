@@ -60,7 +60,7 @@ fn alignment_is_kept() {
 fn memory_is_used_again_under_new_addresses() {
     for (kind, profile, budget) in SETTINGS {
         let mut model = Model::new(kind, profile, budget);
-        for round in 0..12u64 {
+        for round in 0..8u64 {
             for _ in 0..6000 {
                 model.allocate(100 + round, 1, round % 3 == 0).unwrap();
             }
@@ -194,7 +194,7 @@ fn queued_frees_wait_for_the_drain_and_few_flushes_serve_many() {
 #[test]
 fn out_of_memory_at_every_grant_breaks_nothing() {
     for (kind, profile, budget) in SETTINGS {
-        for limit in 1..8 {
+        for limit in [1, 2, 3, 5, 8] {
             let mut model = Model::new(Kind { blocks: 40, ..kind }, profile, budget);
             model.machine().limit_grants(limit);
             let mut failures = 0;

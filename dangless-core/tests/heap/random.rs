@@ -142,7 +142,7 @@ fn run(kind: Kind, profile: u64, budget: u64, steps: Vec<Step>) {
 
 fn config() -> ProptestConfig {
     ProptestConfig {
-        cases: 24,
+        cases: 12,
         failure_persistence: None,
         ..ProptestConfig::default()
     }
