@@ -17,6 +17,7 @@
 //! | [`scratch`] | the folder a case runs in, and the comparison of two of them |
 //! | [`comparison`] | the same steps natively and under the VMM |
 //! | [`bugs`], [`conformance`], [`programs`] | the three sets of cases |
+//! | [`workload`] | large input files |
 //! | [`console`] | how failures are shown |
 //! | [`suite`] | a test binary's `main` |
 
@@ -35,3 +36,4 @@ pub mod settings;
 pub mod source;
 pub mod store;
 pub mod suite;
+pub mod workload;
