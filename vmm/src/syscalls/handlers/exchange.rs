@@ -1,0 +1,85 @@
+//! System V messages and semaphores.
+
+use super::word::{with_word, Word};
+use crate::syscalls::call::{Call, Stop};
+use crate::syscalls::engine::{bounce, host};
+
+/// `long mtype`, before a message's text.
+const TYPE: u64 = 8;
+/// `struct msqid_ds`
+const QUEUE: u16 = 120;
+/// `struct semid_ds`
+const SET: u16 = 104;
+
+/// `msgsnd`
+///
+/// # Errors
+/// As Linux; a report of a freed pointer.
+pub fn msgsnd(call: &mut Call<'_>) -> Result<i64, Stop> {
+    let mut message = vec![0; length(call)?];
+    call.read(1, call.argument(1), &mut message)?;
+    let mut arguments = call.arguments;
+    arguments[1] = message.as_ptr() as u64;
+    Ok(host::commit(call.entry.number, arguments))
+}
+
+/// `msgrcv`
+///
+/// # Errors
+/// As Linux; a report of a freed pointer.
+pub fn msgrcv(call: &mut Call<'_>) -> Result<i64, Stop> {
+    let mut message = vec![0; length(call)?];
+    call.check_live(1, call.argument(1), message.len() as u64)?;
+    let mut arguments = call.arguments;
+    arguments[1] = message.as_mut_ptr() as u64;
+    let value = host::commit(call.entry.number, arguments);
+    if let Ok(text) = usize::try_from(value) {
+        let filled = message
+            .get(..text + TYPE as usize)
+            .ok_or(Stop::Errno(libc::EIO))?;
+        call.write(1, call.argument(1), filled)?;
+    }
+    Ok(value)
+}
+
+/// `msgctl`
+///
+/// # Errors
+/// EINVAL for unknown commands, EFAULT, a report of a freed pointer.
+pub fn msgctl(call: &mut Call<'_>) -> Result<i64, Stop> {
+    let word = match call.int(1) {
+        libc::IPC_RMID => Word::Value,
+        libc::IPC_STAT => Word::Out(QUEUE),
+        libc::IPC_SET => Word::In(QUEUE),
+        _ => return Err(Stop::Errno(libc::EINVAL)),
+    };
+    with_word(call, 2, word)
+}
+
+/// `semctl`
+///
+/// # Errors
+/// EINVAL for unknown commands and for whole arrays, EFAULT, a report of a freed pointer.
+pub fn semctl(call: &mut Call<'_>) -> Result<i64, Stop> {
+    let word = match call.int(2) {
+        libc::IPC_RMID
+        | libc::GETPID
+        | libc::GETVAL
+        | libc::GETNCNT
+        | libc::GETZCNT
+        | libc::SETVAL => Word::Value,
+        libc::IPC_STAT => Word::Out(SET),
+        libc::IPC_SET => Word::In(SET),
+        _ => return Err(Stop::Errno(libc::EINVAL)),
+    };
+    with_word(call, 3, word)
+}
+
+/// Bytes in the message and its type.
+fn length(call: &Call<'_>) -> Result<usize, Stop> {
+    let text = call.argument(2);
+    if text > bounce::LARGEST {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
+    Ok((text + TYPE) as usize)
+}

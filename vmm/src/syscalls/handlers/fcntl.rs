@@ -1,0 +1,49 @@
+//! `fcntl`, command by command.
+
+use super::word::{with_word, Word};
+use crate::syscalls::call::{Call, Stop};
+
+/// `struct flock`
+const LOCK: u16 = 32;
+
+/// `fcntl`
+///
+/// # Errors
+/// EINVAL for unknown commands and for those whose signals would reach the VMM.
+pub fn fcntl(call: &mut Call<'_>) -> Result<i64, Stop> {
+    call.descriptor(0)?;
+    let word = match call.int(1) {
+        libc::F_SETFL if call.int(2) & libc::O_ASYNC != 0 => {
+            return Err(Stop::Errno(libc::EINVAL));
+        }
+        libc::F_DUPFD
+        | libc::F_DUPFD_CLOEXEC
+        | libc::F_GETFD
+        | libc::F_SETFD
+        | libc::F_GETFL
+        | libc::F_SETFL
+        | libc::F_GETOWN
+        | libc::F_SETOWN
+        | libc::F_GETLEASE
+        | libc::F_SETPIPE_SZ
+        | libc::F_GETPIPE_SZ
+        | libc::F_ADD_SEALS
+        | libc::F_GET_SEALS => Word::Value,
+        libc::F_GETLK | libc::F_OFD_GETLK => Word::InOut(LOCK),
+        libc::F_SETLK | libc::F_SETLKW | libc::F_OFD_SETLK | libc::F_OFD_SETLKW => Word::In(LOCK),
+        F_GETOWN_EX => Word::Out(8),
+        F_SETOWN_EX => Word::In(8),
+        F_GET_RW_HINT | F_GET_FILE_RW_HINT => Word::Out(8),
+        F_SET_RW_HINT | F_SET_FILE_RW_HINT => Word::In(8),
+        _ => return Err(Stop::Errno(libc::EINVAL)),
+    };
+    with_word(call, 2, word)
+}
+
+// Commands that libc has no names for.
+const F_SETOWN_EX: i32 = 15;
+const F_GETOWN_EX: i32 = 16;
+const F_GET_RW_HINT: i32 = 1035;
+const F_SET_RW_HINT: i32 = 1036;
+const F_GET_FILE_RW_HINT: i32 = 1037;
+const F_SET_FILE_RW_HINT: i32 = 1038;

@@ -1,0 +1,51 @@
+//! File handles: a structure that says its own length.
+
+use super::paths;
+use crate::syscalls::call::{Call, Stop};
+use crate::syscalls::engine::forward_with;
+
+/// Bytes before the handle itself: its length and its type.
+const HEADER: usize = 8;
+/// The longest handle.
+const LONGEST: u32 = 128;
+
+/// `name_to_handle_at`
+///
+/// # Errors
+/// EINVAL for a length over the kernel's limit, EFAULT, a report of a freed pointer.
+pub fn name_to_handle(call: &mut Call<'_>) -> Result<i64, Stop> {
+    let at = call.argument(2);
+    let offered = call.read_u32(2, at)?;
+    if offered > LONGEST {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
+    call.check_live(2, at, HEADER as u64 + u64::from(offered))?;
+    let mut handle = [0u8; HEADER + LONGEST as usize];
+    handle[..4].copy_from_slice(&offered.to_le_bytes());
+    let value = forward_with(call, &[(2, handle.as_mut_ptr() as u64)])?;
+    let filled = match value {
+        0 => HEADER + offered as usize,
+        // The length that would have done is told.
+        _ if value == -i64::from(libc::EOVERFLOW) => HEADER,
+        _ => return Ok(value),
+    };
+    call.write(2, at, &handle[..filled])?;
+    Ok(value)
+}
+
+/// `open_by_handle_at`
+///
+/// # Errors
+/// As [`name_to_handle`]; EACCES as for `open`.
+pub fn open_by_handle(call: &mut Call<'_>) -> Result<i64, Stop> {
+    let at = call.argument(1);
+    let length = call.read_u32(1, at)?;
+    if length == 0 || length > LONGEST {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
+    let mut handle = [0u8; HEADER + LONGEST as usize];
+    call.read(1, at, &mut handle[..HEADER + length as usize])?;
+    handle[..4].copy_from_slice(&length.to_le_bytes());
+    let value = forward_with(call, &[(1, handle.as_mut_ptr() as u64)])?;
+    paths::admit(value)
+}

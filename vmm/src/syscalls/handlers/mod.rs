@@ -1,0 +1,40 @@
+//! Calls served by hand.
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`transfer`], [`random`] | moving bytes between descriptors and memory |
+//! | [`paths`], [`handles`], [`mounting`] | names of files |
+//! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
+//! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
+//! | [`memory`] | the address space |
+//! | [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`], [`timers`] | the process |
+//! | [`signals`], [`stacks`], [`sending`] | signals |
+//! | [`exchange`] | System V messages and semaphores |
+//! | [`word`] | arguments whose meaning a command decides |
+
+pub mod batches;
+pub mod capabilities;
+pub mod closing;
+pub mod datagrams;
+pub mod ending;
+pub mod exchange;
+pub mod fcntl;
+pub mod futex;
+pub mod handles;
+pub mod ioctl;
+pub mod limits;
+pub mod memory;
+pub mod messages;
+pub mod mounting;
+pub mod options;
+pub mod paths;
+pub mod polling;
+pub mod prctl;
+pub mod random;
+pub mod sending;
+pub mod signals;
+pub mod stacks;
+pub mod threads;
+pub mod timers;
+pub mod transfer;
+pub mod word;

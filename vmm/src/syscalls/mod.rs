@@ -1,0 +1,81 @@
+//! System calls of the program, served on the host.
+//!
+//! One declarative table says what every call takes and how it is served. Everything else follows
+//! it: the engine that translates pointers, the tracer, the statistics, the documented coverage
+//! and the tests. No guest pointer is followed in any way but through
+//! [`UserMemory`](crate::memory::user::UserMemory), and no length is trusted.
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`table`] | the entries, by area |
+//! | [`call`] | a call under way |
+//! | [`engine`] | stage, commit, collect |
+//! | [`handlers`] | calls served by hand |
+//! | [`state`] | what is kept for a process between calls |
+//! | [`observer`], [`strace`], [`stats`] | watching calls |
+//! | [`coverage`] | the documentation page |
+
+pub mod call;
+pub mod coverage;
+pub mod engine;
+pub mod handlers;
+pub mod observer;
+pub mod state;
+pub mod stats;
+pub mod strace;
+pub mod table;
+
+use crate::process::{Outcome, Process};
+use call::{Call, Stop};
+use observer::Observer;
+use table::entry::{Entry, Service};
+
+/// Serves one system call of the program.
+///
+/// `number` is what the program put into RAX; Linux looks at its low half only. A call that the
+/// table does not know is ENOSYS, and the observer, if there is one, names it.
+pub fn dispatch(
+    process: &mut dyn Process,
+    number: u64,
+    arguments: [u64; 6],
+    observer: Option<&mut Observer>,
+) -> Outcome {
+    let Some(entry) = table::find(number & 0xffff_ffff) else {
+        if let Some(observer) = observer {
+            observer.unknown(number & 0xffff_ffff, &arguments);
+        }
+        return Outcome::Value(-i64::from(libc::ENOSYS));
+    };
+    match observer {
+        None => serve(process, entry, arguments),
+        Some(observer) => observer.watch(process, entry, arguments),
+    }
+}
+
+/// Serves a call that the table knows.
+fn serve(process: &mut dyn Process, entry: &'static Entry, arguments: [u64; 6]) -> Outcome {
+    let mut call = Call {
+        process,
+        entry,
+        arguments,
+    };
+    let result = match entry.service {
+        Service::Forward => engine::forward(&mut call),
+        Service::ByHand(handler) => handler(&mut call),
+        Service::Refuse { errno, .. } => Err(Stop::Errno(errno)),
+    };
+    match result {
+        Ok(value) => Outcome::Value(value),
+        Err(Stop::Errno(errno)) => Outcome::Value(-i64::from(errno)),
+        Err(Stop::Revoked { argument, address }) => Outcome::Revoked {
+            call: entry.name,
+            argument: argument + 1,
+            name: entry
+                .arguments
+                .get(argument)
+                .map_or("", |argument| argument.name),
+            address,
+        },
+        Err(Stop::End(outcome)) => outcome,
+    }
+}

@@ -1,0 +1,182 @@
+//! Calls that are not served, each with the error it gives and why.
+
+use super::entry::{
+    address, entries, fd, flags, int, long, pointer, size, text, unsigned, wide_flags, Entry, Shape,
+};
+use super::entry::{link, path};
+use super::vocabulary::{AT, CLOCK, CLONE, MLOCKALL, PROTECTION};
+
+const OPAQUE: Shape = Shape::Opaque;
+
+/// The entries.
+pub const ENTRIES: &[Entry] = entries! {
+    [refuse ENOSYS "a second thread needs a vCPU of its own"] clone SYS_clone
+        (wide_flags("clone_flags", &CLONE), address("newsp"), pointer("parent_tidptr", OPAQUE),
+         pointer("child_tidptr", OPAQUE), address("tls"));
+    [refuse ENOSYS "a second thread needs a vCPU of its own"] clone3 SYS_clone3
+        (pointer("uargs", OPAQUE), size("size"));
+    [refuse ENOSYS "a child process needs a machine of its own"] fork SYS_fork ();
+    [refuse ENOSYS "a child process needs a machine of its own"] vfork SYS_vfork ();
+    [refuse ENOSYS "another program needs a machine of its own"] execve SYS_execve
+        (path("filename"), pointer("argv", OPAQUE), pointer("envp", OPAQUE));
+    [refuse ENOSYS "another program needs a machine of its own"] execveat SYS_execveat
+        (fd("fd"), path("filename"), pointer("argv", OPAQUE), pointer("envp", OPAQUE),
+         flags("flags", &AT));
+    [refuse ENOSYS "the host kernel cannot restart the guest's sequences"] rseq SYS_rseq
+        (pointer("rseq", OPAQUE), unsigned("rseq_len"), int("flags"), unsigned("sig"));
+    [refuse ENOSYS "a call is never left half done"] restart_syscall SYS_restart_syscall ();
+    [refuse EPERM "a tracer would see the VMM, not the program"] ptrace SYS_ptrace
+        (long("request"), long("pid"), address("addr"), address("data"));
+    [refuse EPERM "it would read the memory of the VMM"] process_vm_readv SYS_process_vm_readv
+        (int("pid"), pointer("lvec", OPAQUE), size("liovcnt"), pointer("rvec", OPAQUE),
+         size("riovcnt"), size("flags"));
+    [refuse EPERM "it would write the memory of the VMM"] process_vm_writev SYS_process_vm_writev
+        (int("pid"), pointer("lvec", OPAQUE), size("liovcnt"), pointer("rvec", OPAQUE),
+         size("riovcnt"), size("flags"));
+    [refuse ENOSYS "it would act on the memory of the VMM"] process_madvise SYS_process_madvise
+        (fd("pidfd"), pointer("vec", OPAQUE), size("vlen"), int("behavior"), unsigned("flags"));
+    [refuse ENOSYS "it would act on the memory of the VMM"] process_mrelease SYS_process_mrelease
+        (fd("pidfd"), unsigned("flags"));
+    [refuse EPERM "it could take the VMM's own descriptors"] pidfd_getfd SYS_pidfd_getfd
+        (fd("pidfd"), fd("fd"), unsigned("flags"));
+    [refuse ENOSYS "requests hold pointers that the kernel follows later"] io_uring_setup
+        SYS_io_uring_setup (unsigned("entries"), pointer("params", OPAQUE));
+    [refuse ENOSYS "requests hold pointers that the kernel follows later"] io_uring_enter
+        SYS_io_uring_enter
+        (fd("fd"), unsigned("to_submit"), unsigned("min_complete"), unsigned("flags"),
+         pointer("argp", OPAQUE), size("argsz"));
+    [refuse ENOSYS "requests hold pointers that the kernel follows later"] io_uring_register
+        SYS_io_uring_register
+        (fd("fd"), unsigned("op"), pointer("arg", OPAQUE), unsigned("nr_args"));
+    [refuse ENOSYS "its ring would lie in the VMM's memory"] io_setup SYS_io_setup
+        (unsigned("nr_reqs"), pointer("ctx", OPAQUE));
+    [refuse ENOSYS "no context exists without io_setup"] io_destroy SYS_io_destroy (address("ctx"));
+    [refuse ENOSYS "no context exists without io_setup"] io_getevents SYS_io_getevents
+        (address("ctx_id"), long("min_nr"), long("nr"), pointer("events", OPAQUE),
+         pointer("timeout", OPAQUE));
+    [refuse ENOSYS "no context exists without io_setup"] io_submit SYS_io_submit
+        (address("ctx_id"), long("nr"), pointer("iocbpp", OPAQUE));
+    [refuse ENOSYS "no context exists without io_setup"] io_cancel SYS_io_cancel
+        (address("ctx_id"), pointer("iocb", OPAQUE), pointer("result", OPAQUE));
+    [refuse ENOSYS "its timers send signals, which would reach the VMM"] timer_create
+        SYS_timer_create
+        (flags("which_clock", &CLOCK), pointer("timer_event_spec", OPAQUE),
+         pointer("created_timer_id", OPAQUE));
+    [refuse EINVAL "no timer exists without timer_create"] timer_settime SYS_timer_settime
+        (int("timer_id"), int("flags"), pointer("new_setting", OPAQUE),
+         pointer("old_setting", OPAQUE));
+    [refuse EINVAL "no timer exists without timer_create"] timer_gettime SYS_timer_gettime
+        (int("timer_id"), pointer("setting", OPAQUE));
+    [refuse EINVAL "no timer exists without timer_create"] timer_getoverrun SYS_timer_getoverrun
+        (int("timer_id"));
+    [refuse EINVAL "no timer exists without timer_create"] timer_delete SYS_timer_delete
+        (int("timer_id"));
+    [refuse ENOSYS "signals from outside reach the VMM"] signalfd SYS_signalfd
+        (fd("ufd"), pointer("user_mask", Shape::SignalSet), size("sizemask"));
+    [refuse ENOSYS "signals from outside reach the VMM"] signalfd4 SYS_signalfd4
+        (fd("ufd"), pointer("user_mask", Shape::SignalSet), size("sizemask"), int("flags"));
+    [refuse ENOSYS "it sends signals, which would reach the VMM"] mq_notify SYS_mq_notify
+        (fd("mqdes"), pointer("notification", OPAQUE));
+    [refuse ENOSYS "the segment would lie in the VMM's memory"] shmget SYS_shmget
+        (int("key"), size("size"), int("flag"));
+    [refuse ENOSYS "the segment would lie in the VMM's memory"] shmat SYS_shmat
+        (int("shmid"), pointer("shmaddr", OPAQUE), int("shmflg"));
+    [refuse ENOSYS "the segment would lie in the VMM's memory"] shmctl SYS_shmctl
+        (int("shmid"), int("cmd"), pointer("buf", OPAQUE));
+    [refuse ENOSYS "the segment would lie in the VMM's memory"] shmdt SYS_shmdt
+        (pointer("shmaddr", OPAQUE));
+    [refuse EPERM "it would lock the memory of the VMM"] mlockall SYS_mlockall
+        (flags("flags", &MLOCKALL));
+    [refuse ENOSYS "the guest's pages have no keys"] pkey_alloc SYS_pkey_alloc
+        (size("flags"), size("init_val"));
+    [refuse ENOSYS "the guest's pages have no keys"] pkey_free SYS_pkey_free (int("pkey"));
+    [refuse ENOSYS "the guest's pages have no keys"] pkey_mprotect SYS_pkey_mprotect
+        (address("start"), size("len"), wide_flags("prot", &PROTECTION), int("pkey"));
+    [refuse ENOSYS "deprecated; mmap does the same"] remap_file_pages SYS_remap_file_pages
+        (address("start"), size("size"), wide_flags("prot", &PROTECTION), size("pgoff"),
+         size("flags"));
+    [refuse ENOSYS "placement on nodes is the host's"] mbind SYS_mbind
+        (address("start"), size("len"), size("mode"), pointer("nmask", OPAQUE), size("maxnode"),
+         unsigned("flags"));
+    [refuse ENOSYS "placement on nodes is the host's"] set_mempolicy SYS_set_mempolicy
+        (int("mode"), pointer("nmask", OPAQUE), size("maxnode"));
+    [refuse ENOSYS "placement on nodes is the host's"] get_mempolicy SYS_get_mempolicy
+        (pointer("policy", OPAQUE), pointer("nmask", OPAQUE), size("maxnode"), address("addr"),
+         size("flags"));
+    [refuse ENOSYS "placement on nodes is the host's"] set_mempolicy_home_node
+        SYS_set_mempolicy_home_node
+        (address("start"), size("len"), size("home_node"), size("flags"));
+    [refuse ENOSYS "placement on nodes is the host's"] migrate_pages SYS_migrate_pages
+        (int("pid"), size("maxnode"), pointer("from", OPAQUE), pointer("to", OPAQUE));
+    [refuse ENOSYS "placement on nodes is the host's"] move_pages SYS_move_pages
+        (int("pid"), size("nr_pages"), pointer("pages", OPAQUE), pointer("nodes", OPAQUE),
+         pointer("status", OPAQUE), int("flags"));
+    [refuse EPERM "it would register the memory of the VMM"] userfaultfd SYS_userfaultfd
+        (int("flags"));
+    [refuse EACCES "it would measure the VMM"] perf_event_open SYS_perf_event_open
+        (pointer("attr_uptr", OPAQUE), int("pid"), int("cpu"), int("group_fd"), size("flags"));
+    [refuse EPERM "its commands hold pointers that the kernel follows"] bpf SYS_bpf
+        (int("cmd"), pointer("attr", OPAQUE), unsigned("size"));
+    [refuse ENOSYS "its commands hold pointers that the kernel follows"] keyctl SYS_keyctl
+        (int("cmd"), address("arg2"), address("arg3"), address("arg4"), address("arg5"));
+    [refuse ENOSYS "a filter would confine the VMM's own thread"] seccomp SYS_seccomp
+        (unsigned("op"), unsigned("flags"), pointer("uargs", OPAQUE));
+    [refuse EOPNOTSUPP "a rule set would confine the VMM's own thread"] landlock_create_ruleset
+        SYS_landlock_create_ruleset
+        (pointer("attr", OPAQUE), size("size"), unsigned("flags"));
+    [refuse EOPNOTSUPP "a rule set would confine the VMM's own thread"] landlock_add_rule
+        SYS_landlock_add_rule
+        (fd("ruleset_fd"), int("rule_type"), pointer("rule_attr", OPAQUE), unsigned("flags"));
+    [refuse EOPNOTSUPP "a rule set would confine the VMM's own thread"] landlock_restrict_self
+        SYS_landlock_restrict_self (fd("ruleset_fd"), unsigned("flags"));
+    [refuse ENOSYS "futex does the same"] futex_waitv SYS_futex_waitv
+        (pointer("waiters", OPAQUE), unsigned("nr_futexes"), unsigned("flags"),
+         pointer("timeout", OPAQUE), flags("clockid", &CLOCK));
+    [refuse ENOSYS "mount does the same"] open_tree SYS_open_tree
+        (fd("dfd"), path("path"), unsigned("flags"));
+    [refuse ENOSYS "mount does the same"] move_mount SYS_move_mount
+        (fd("from_dfd"), path("from_path"), fd("to_dfd"), path("to_path"), unsigned("ms_flags"));
+    [refuse ENOSYS "mount does the same"] fsopen SYS_fsopen (text("fs_name"), unsigned("flags"));
+    [refuse ENOSYS "mount does the same"] fsconfig SYS_fsconfig
+        (fd("fs_fd"), unsigned("cmd"), text("key"), pointer("value", OPAQUE), int("aux"));
+    [refuse ENOSYS "mount does the same"] fsmount SYS_fsmount
+        (fd("fs_fd"), unsigned("flags"), unsigned("ms_flags"));
+    [refuse ENOSYS "mount does the same"] fspick SYS_fspick
+        (fd("dfd"), path("path"), unsigned("flags"));
+    [refuse ENOSYS "mount does the same"] mount_setattr SYS_mount_setattr
+        (fd("dfd"), path("path"), unsigned("flags"), pointer("uattr", OPAQUE), size("usize"));
+    [refuse ENOSYS "its structure depends on the command"] quotactl SYS_quotactl
+        (unsigned("cmd"), path("special"), int("id"), pointer("addr", OPAQUE));
+    [refuse ENOSYS "its structure depends on the command"] quotactl_fd SYS_quotactl_fd
+        (fd("fd"), unsigned("cmd"), int("id"), pointer("addr", OPAQUE));
+    [refuse EPERM "its events hold descriptors that the host kernel opens"] fanotify_init
+        SYS_fanotify_init (unsigned("flags"), unsigned("event_f_flags"));
+    [refuse EPERM "its events hold descriptors that the host kernel opens"] fanotify_mark
+        SYS_fanotify_mark
+        (fd("fanotify_fd"), unsigned("flags"), address("mask"), fd("fd"), path("pathname"));
+    [refuse ENOSYS "it would compare the VMM's own descriptors"] kcmp SYS_kcmp
+        (int("pid1"), int("pid2"), int("type"), size("idx1"), size("idx2"));
+    [refuse ENOSYS "its result depends on the option"] sysfs SYS_sysfs
+        (int("option"), address("arg1"), address("arg2"));
+    [refuse ENOSYS "removed from Linux"] uselib SYS_uselib (path("library"));
+    [refuse ENOSYS "removed from Linux"] _sysctl SYS__sysctl (pointer("args", OPAQUE));
+    [refuse EPERM "the host is not the program's to restart"] reboot SYS_reboot
+        (int("magic1"), int("magic2"), unsigned("cmd"), pointer("arg", OPAQUE));
+    [refuse EPERM "the host is not the program's to restart"] kexec_load SYS_kexec_load
+        (address("entry"), size("nr_segments"), pointer("segments", OPAQUE), size("flags"));
+    [refuse EPERM "the host is not the program's to restart"] kexec_file_load SYS_kexec_file_load
+        (fd("kernel_fd"), fd("initrd_fd"), size("cmdline_len"), pointer("cmdline_ptr", OPAQUE),
+         size("flags"));
+    [refuse EPERM "the host's kernel is not the program's to change"] init_module SYS_init_module
+        (pointer("umod", OPAQUE), size("len"), text("uargs"));
+    [refuse EPERM "the host's kernel is not the program's to change"] finit_module SYS_finit_module
+        (fd("fd"), text("uargs"), int("flags"));
+    [refuse EPERM "the host's kernel is not the program's to change"] delete_module
+        SYS_delete_module (link("name_user"), unsigned("flags"));
+    [refuse EPERM "ports are the host's"] iopl SYS_iopl (unsigned("level"));
+    [refuse EPERM "ports are the host's"] ioperm SYS_ioperm (size("from"), size("num"), int("on"));
+    [refuse ENOSYS "segments are the machine's"] modify_ldt SYS_modify_ldt
+        (int("func"), pointer("ptr", OPAQUE), size("bytecount"));
+    [refuse ENOSYS "a directory cookie names no file by path"] lookup_dcookie SYS_lookup_dcookie
+        (address("cookie64"), pointer("buf", OPAQUE), size("len"));
+};
