@@ -23,6 +23,9 @@ const SURVIVED: &str = "survived";
 /// How long a bug or twin may take on an ordinary machine.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// What is done with a case's program, given the case's name.
+type Check = fn(&Context, &str, &Bug, PathBuf) -> Result<Vec<Evidence>, Failure>;
+
 /// One bug.
 struct Bug {
     name: String,
@@ -64,7 +67,13 @@ pub fn oracle_cases() -> Result<Vec<Case>, BuildError> {
             cases.push(case(name, &bug, Linking::Sanitised, true, check_oracle));
         }
         let name = format!("oracle::twins::{}", bug.name);
-        cases.push(case(name, &bug, Linking::Sanitised, false, check_oracle_twin));
+        cases.push(case(
+            name,
+            &bug,
+            Linking::Sanitised,
+            false,
+            check_oracle_twin,
+        ));
     }
     Ok(cases)
 }
@@ -81,13 +90,7 @@ fn corpus() -> Result<Vec<Bug>, BuildError> {
     found.into_iter().map(read).collect()
 }
 
-fn case(
-    name: String,
-    bug: &Arc<Bug>,
-    linking: Linking,
-    buggy: bool,
-    check: fn(&Context, &str, &Bug, PathBuf) -> Result<Vec<Evidence>, Failure>,
-) -> Case {
+fn case(name: String, bug: &Arc<Bug>, linking: Linking, buggy: bool, check: Check) -> Case {
     let builder = Arc::clone(bug);
     let bug = Arc::clone(bug);
     let title = name.clone();
@@ -147,12 +150,16 @@ fn check_oracle(
     bug: &Bug,
     program: PathBuf,
 ) -> Result<Vec<Evidence>, Failure> {
-    run_alone(context, name, program, false, |_, _, report| {
-        match Report::find(report, "AddressSanitizer") {
+    run_alone(
+        context,
+        name,
+        program,
+        false,
+        |_, _, report| match Report::find(report, "AddressSanitizer") {
             Some(report) => report_problems(&bug.header, &report, false),
             None => vec!["AddressSanitizer finds nothing".to_owned()],
-        }
-    })
+        },
+    )
 }
 
 fn check_oracle_twin(
@@ -188,7 +195,8 @@ fn run_alone(
     if !guest {
         // Leaks are not what is looked for, and looking for them needs ptrace.
         let options = "detect_leaks=0:fast_unwind_on_malloc=0:allocator_may_return_null=1";
-        step.environment.push(("ASAN_OPTIONS".to_owned(), options.to_owned()));
+        step.environment
+            .push(("ASAN_OPTIONS".to_owned(), options.to_owned()));
     }
     let log = settings::build("test-logs").join(&place).join("run");
     let outcome = execution::run(&step.invocation(context, scratch.path(), guest)?, &log)?;
@@ -221,26 +229,48 @@ fn report_problems(header: &Header, report: &Report, exact: bool) -> Vec<String>
         differ("access", report.access.clone(), access);
     }
     if let Some(size) = expected.next() {
-        differ("access size", report.size.map(|size| size.to_string()), size);
+        differ(
+            "access size",
+            report.size.map(|size| size.to_string()),
+            size,
+        );
     }
     if exact {
         differ("summary", report.summary.clone(), kind);
         if let Some(region) = header.get("region") {
-            let found = report.region.map(|(offset, size)| format!("{offset} of {size}"));
+            let found = report
+                .region
+                .map(|(offset, size)| format!("{offset} of {size}"));
             differ("region", found, region.to_owned());
         }
         let call = header.words("call");
         if let Some(name) = call.first() {
-            let argument = call.get(1).map_or(String::new(), |number| format!(", argument {number}"));
+            let argument = call
+                .get(1)
+                .map_or(String::new(), |number| format!(", argument {number}"));
             let wanted = format!("{name}{argument}");
             let full = report.call.clone().unwrap_or_default();
             let agrees = full.strip_prefix(&wanted).is_some_and(|rest| {
-                rest.chars().next().is_none_or(|next| !next.is_ascii_alphanumeric())
+                rest.chars()
+                    .next()
+                    .is_none_or(|next| !next.is_ascii_alphanumeric())
             });
-            differ("system call", if agrees { Some(wanted.clone()) } else { report.call.clone() }, wanted);
+            differ(
+                "system call",
+                if agrees {
+                    Some(wanted.clone())
+                } else {
+                    report.call.clone()
+                },
+                wanted,
+            );
         }
     }
-    let file = header.path.file_name().unwrap_or_default().to_string_lossy();
+    let file = header
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     let stacks = [
         (Marker::Fault, "the error", &report.fault),
         (Marker::Free, "the free", &report.free),
@@ -254,7 +284,10 @@ fn report_problems(header: &Header, report: &Report, exact: bool) -> Vec<String>
         }
         if !lines.is_empty() && !Report::names(stack, &file, &lines) {
             let lines: Vec<String> = lines.iter().map(|line| format!("{file}:{line}")).collect();
-            problems.push(format!("the stack of {what} does not name {}", lines.join(" or ")));
+            problems.push(format!(
+                "the stack of {what} does not name {}",
+                lines.join(" or ")
+            ));
         }
     }
     problems

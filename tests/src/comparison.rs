@@ -93,7 +93,9 @@ pub fn compare(context: &Context, case: &str, steps: &[Step]) -> Result<Vec<Evid
     for (number, (step, outcome)) in (1..).zip(steps.iter().zip(&natives)) {
         if outcome.end.shell_status() != Some(step.status) {
             let (end, status) = (outcome.end, step.status);
-            problems.push(format!("step {number}, natively: {end} instead of {status}"));
+            problems.push(format!(
+                "step {number}, natively: {end} instead of {status}"
+            ));
         }
     }
     if !problems.is_empty() {
@@ -134,7 +136,11 @@ fn run_all(
         let log = logs.join(format!("{number}-{way}"));
         let invocation = step.invocation(context, run.path(), guest)?;
         let outcome = execution::run(&invocation, &log)?;
-        evidence.push(Evidence::new(format!("step {number}, {way}"), &log, &outcome));
+        evidence.push(Evidence::new(
+            format!("step {number}, {way}"),
+            &log,
+            &outcome,
+        ));
         outcomes.push(outcome);
     }
     let kept = Scratch::new(place.join(way))?;
@@ -159,7 +165,10 @@ fn step_problems(step: &Step, native: &Outcome, guest: &Outcome) -> Vec<String> 
     }
     let mut errors = guest.stderr.as_slice();
     if step.unprotected {
-        let end = errors.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let end = errors
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
         let (line, rest) = errors.split_at(end);
         if line.starts_with(b"dangless-vmm: ") {
             errors = rest;
@@ -196,9 +205,10 @@ fn first_difference(what: &str, native: &[u8], guest: &[u8]) -> String {
     let count = native.len().max(guest.len());
     let at = (0..count).find(|&line| native.get(line) != guest.get(line));
     let show = |lines: &[String], at: usize| {
-        lines.get(at).map_or_else(|| "nothing".to_owned(), |line| {
-            format!("{:?}", line.chars().take(160).collect::<String>())
-        })
+        lines.get(at).map_or_else(
+            || "nothing".to_owned(),
+            |line| format!("{:?}", line.chars().take(160).collect::<String>()),
+        )
     };
     match at {
         Some(at) => format!(

@@ -123,7 +123,10 @@ impl Compilation {
         let words = words.split(' ').map(str::to_owned);
         // The sources do wrong on purpose, and some compilers see it.
         let quiet = (extension != "rs").then(|| "-w".to_owned());
-        Ok(words.chain(quiet).chain(self.flags.iter().cloned()).collect())
+        Ok(words
+            .chain(quiet)
+            .chain(self.flags.iter().cloned())
+            .collect())
     }
 }
 
@@ -135,7 +138,12 @@ fn compile(arguments: &[String], source: &Path, output: &Path) -> Result<(), Bui
     // Libraries come after the source that needs them.
     let (libraries, flags): (Vec<&String>, Vec<&String>) =
         flags.iter().partition(|flag| flag.starts_with("-l"));
-    command.args(flags).arg(source).args(libraries).arg("-o").arg(output);
+    command
+        .args(flags)
+        .arg(source)
+        .args(libraries)
+        .arg("-o")
+        .arg(output);
     run_tool(&mut command, &source.display().to_string())
 }
 

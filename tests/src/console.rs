@@ -71,8 +71,18 @@ pub fn success(case: &str, evidence: &[Evidence]) -> String {
 }
 
 fn show(text: &mut String, palette: &Palette, evidence: &Evidence) {
-    line(text, 1, palette.title, &format!("{}: {}", evidence.what, evidence.end));
-    line(text, 2, palette.faint, &format!("logs: {}.*", evidence.log.display()));
+    line(
+        text,
+        1,
+        palette.title,
+        &format!("{}: {}", evidence.what, evidence.end),
+    );
+    line(
+        text,
+        2,
+        palette.faint,
+        &format!("logs: {}.*", evidence.log.display()),
+    );
     for (name, output) in [("stdout", &evidence.stdout), ("stderr", &evidence.stderr)] {
         if output.is_empty() {
             continue;
@@ -81,10 +91,20 @@ fn show(text: &mut String, palette: &Palette, evidence: &Evidence) {
         let output = String::from_utf8_lossy(output);
         let count = output.lines().count();
         for shown in output.lines().take(SHOWN) {
-            line(text, 3, Style::new(), &shown.chars().take(200).collect::<String>());
+            line(
+                text,
+                3,
+                Style::new(),
+                &shown.chars().take(200).collect::<String>(),
+            );
         }
         if count > SHOWN {
-            line(text, 3, palette.faint, &format!("({} more lines)", count - SHOWN));
+            line(
+                text,
+                3,
+                palette.faint,
+                &format!("({} more lines)", count - SHOWN),
+            );
         }
     }
 }

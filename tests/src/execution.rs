@@ -120,7 +120,8 @@ pub fn run(invocation: &Invocation, log: &Path) -> Result<Outcome, ExecutionErro
         .process_group(0)
         .spawn()
         .map_err(ExecutionError::new(Path::new(program)))?;
-    let end = wait(&mut child, invocation.limit).map_err(ExecutionError::new(Path::new(program)))?;
+    let end =
+        wait(&mut child, invocation.limit).map_err(ExecutionError::new(Path::new(program)))?;
     let read = |path: &Path| fs::read(path).map_err(ExecutionError::new(path));
     Ok(Outcome {
         end,
@@ -153,7 +154,10 @@ fn end_of(status: ExitStatus) -> End {
 /// A command line that can be pasted into a shell.
 #[must_use]
 pub fn describe(invocation: &Invocation) -> String {
-    let mut text = format!("cd {} && env -i", quote(&invocation.folder.to_string_lossy()));
+    let mut text = format!(
+        "cd {} && env -i",
+        quote(&invocation.folder.to_string_lossy())
+    );
     for (name, value) in &invocation.environment {
         text.push_str(&format!(" {name}={}", quote(value)));
     }
@@ -161,7 +165,10 @@ pub fn describe(invocation: &Invocation) -> String {
         text.push(' ');
         text.push_str(&quote(word));
     }
-    let input = invocation.input.as_deref().unwrap_or(Path::new("/dev/null"));
+    let input = invocation
+        .input
+        .as_deref()
+        .unwrap_or(Path::new("/dev/null"));
     text.push_str(&format!(" < {}\n", quote(&input.to_string_lossy())));
     text
 }

@@ -146,7 +146,10 @@ pub fn sources(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBu
             let name = format!("{prefix}{stem}");
             if path.is_dir() {
                 pending.push((format!("{name}::"), path));
-            } else if extensions.iter().any(|known| path.extension().is_some_and(|e| e == *known)) {
+            } else if extensions
+                .iter()
+                .any(|known| path.extension().is_some_and(|e| e == *known))
+            {
                 found.push((name, path));
             }
         }

@@ -99,25 +99,61 @@ const BASH: Origin = Origin::Installed {
 
 /// All cases: name, origin, steps.
 const PROGRAMS: [(&str, Origin, Steps); 20] = [
-    ("python::json", Origin::Recipe("python"), |g| python(g, "json_work.py", 20_000, 200)),
-    ("python::dict", Origin::Recipe("python"), |g| python(g, "dict_work.py", 50_000, 500)),
+    ("python::json", Origin::Recipe("python"), |g| {
+        python(g, "json_work.py", 20_000, 200)
+    }),
+    ("python::dict", Origin::Recipe("python"), |g| {
+        python(g, "dict_work.py", 50_000, 500)
+    }),
     ("sqlite::shell", Origin::Recipe("sqlite"), sqlite_shell),
     ("sqlite::speedtest1", Origin::Recipe("sqlite"), sqlite_speed),
     ("busybox::files", Origin::Recipe("busybox"), busybox_files),
-    ("busybox::text", Origin::Recipe("busybox"), |g| Ok(text_tools(&g.built.join("busybox"), false))),
+    ("busybox::text", Origin::Recipe("busybox"), |g| {
+        Ok(text_tools(&g.built.join("busybox"), false))
+    }),
     ("zstd::round_trip", Origin::Recipe("zstd"), zstd),
     ("bzip2::round_trip", Origin::Recipe("bzip2"), bzip2),
     ("tcc::compile", Origin::Recipe("tcc"), tcc),
-    ("lua::strings", Origin::Recipe("lua"), |g| lua(g, "strings.lua", 40_000, 500)),
-    ("lua::tables", Origin::Recipe("lua"), |g| lua(g, "tables.lua", 100_000, 1_000)),
-    ("lua::closures", Origin::Recipe("lua"), |g| lua(g, "closures.lua", 200_000, 1_000)),
-    ("lua::sort", Origin::Recipe("lua"), |g| lua(g, "sort.lua", 100_000, 1_000)),
-    ("cpp::containers", Origin::Source("containers.cc", Linking::Static), rounds),
-    ("cpp::containers_pie", Origin::Source("containers.cc", Linking::StaticPie), rounds),
-    ("rust::collections", Origin::Source("collections.rs", Linking::Static), rounds),
-    ("rust::collections_pie", Origin::Source("collections.rs", Linking::StaticPie), rounds),
-    ("musl::words", Origin::Source("words.c", Linking::Musl), rounds),
-    ("stripped::busybox", BUSYBOX, |g| Ok(text_tools(g.built, true))),
+    ("lua::strings", Origin::Recipe("lua"), |g| {
+        lua(g, "strings.lua", 40_000, 500)
+    }),
+    ("lua::tables", Origin::Recipe("lua"), |g| {
+        lua(g, "tables.lua", 100_000, 1_000)
+    }),
+    ("lua::closures", Origin::Recipe("lua"), |g| {
+        lua(g, "closures.lua", 200_000, 1_000)
+    }),
+    ("lua::sort", Origin::Recipe("lua"), |g| {
+        lua(g, "sort.lua", 100_000, 1_000)
+    }),
+    (
+        "cpp::containers",
+        Origin::Source("containers.cc", Linking::Static),
+        rounds,
+    ),
+    (
+        "cpp::containers_pie",
+        Origin::Source("containers.cc", Linking::StaticPie),
+        rounds,
+    ),
+    (
+        "rust::collections",
+        Origin::Source("collections.rs", Linking::Static),
+        rounds,
+    ),
+    (
+        "rust::collections_pie",
+        Origin::Source("collections.rs", Linking::StaticPie),
+        rounds,
+    ),
+    (
+        "musl::words",
+        Origin::Source("words.c", Linking::Musl),
+        rounds,
+    ),
+    ("stripped::busybox", BUSYBOX, |g| {
+        Ok(text_tools(g.built, true))
+    }),
     ("stripped::bash", BASH, bash),
 ];
 
@@ -162,7 +198,10 @@ fn text(path: &Path) -> String {
 
 fn python(ground: &Ground, script: &str, full: u64, small: u64) -> Result<Vec<Step>, BuildError> {
     let script = text(&file(script));
-    let mut step = ground.run("python", &["-S", "-B", &script, &ground.amount(full, small)]);
+    let mut step = ground.run(
+        "python",
+        &["-S", "-B", &script, &ground.amount(full, small)],
+    );
     let library = text(&ground.built.join("lib"));
     for (name, value) in [
         ("PYTHONMALLOC", "malloc"),
@@ -177,7 +216,9 @@ fn python(ground: &Ground, script: &str, full: u64, small: u64) -> Result<Vec<St
 
 fn lua(ground: &Ground, script: &str, full: u64, small: u64) -> Result<Vec<Step>, BuildError> {
     let script = text(&file(script));
-    Ok(vec![ground.run("lua", &[&script, &ground.amount(full, small)])])
+    Ok(vec![
+        ground.run("lua", &[&script, &ground.amount(full, small)])
+    ])
 }
 
 fn sqlite_shell(ground: &Ground) -> Result<Vec<Step>, BuildError> {
@@ -206,28 +247,48 @@ fn sqlite_speed(ground: &Ground) -> Result<Vec<Step>, BuildError> {
 /// Compresses and restores a text; the file left behind is compared with the native run's, and the
 /// program itself checks its sums.
 fn zstd(ground: &Ground) -> Result<Vec<Step>, BuildError> {
-    let input = text(&workload::text(ground.store, match ground.size {
-        Size::Full => 50_000_000,
-        Size::Small => 500_000,
-    })?);
+    let input = text(&workload::text(
+        ground.store,
+        match ground.size {
+            Size::Full => 50_000_000,
+            Size::Small => 500_000,
+        },
+    )?);
     Ok(vec![
         ground.run("zstd", &["-q", "-k", "-3", &input, "-o", "packed.zst"]),
         ground.run("zstd", &["-q", "-t", "packed.zst"]),
         ground.run("zstd", &["-q", "-d", "packed.zst", "-o", "restored"]),
-        ground.run("zstd", &["-q", "-19", "--long", "-f", &text(&file("json_work.py")), "-o", "b.zst"]),
+        ground.run(
+            "zstd",
+            &[
+                "-q",
+                "-19",
+                "--long",
+                "-f",
+                &text(&file("json_work.py")),
+                "-o",
+                "b.zst",
+            ],
+        ),
     ])
 }
 
 fn bzip2(ground: &Ground) -> Result<Vec<Step>, BuildError> {
-    let input = workload::text(ground.store, match ground.size {
-        Size::Full => 10_000_000,
-        Size::Small => 200_000,
-    })?;
+    let input = workload::text(
+        ground.store,
+        match ground.size {
+            Size::Full => 10_000_000,
+            Size::Small => 200_000,
+        },
+    )?;
     let mut damaged = ground.run("bzip2", &["-t", &text(&file("strings.lua"))]);
     damaged.status = 2;
     Ok(vec![
         ground.run("bzip2", &["-k", "-c", &text(&input)]),
-        ground.run("bzip2", &["-z", "-k", "-9", "-f", "-c", &text(&file("tables.lua"))]),
+        ground.run(
+            "bzip2",
+            &["-z", "-k", "-9", "-f", "-c", &text(&file("tables.lua"))],
+        ),
         damaged,
     ])
 }
@@ -239,11 +300,14 @@ fn tcc(ground: &Ground) -> Result<Vec<Step>, BuildError> {
     let mut made = Step::new("./hello", &[]);
     made.status = 5;
     made.unprotected = true;
-    let mut wrong = ground.run("tcc", &[&base, "-c", &text(&file("sort.lua")), "-o", "wrong.o"]);
+    let mut wrong = ground.run("tcc", &[&base, "-D_start=5", "-c", &hello, "-o", "wrong.o"]);
     wrong.status = 1;
     Ok(vec![
         ground.run("tcc", &[&base, "-w", "-c", &itself, "-o", "tcc.o"]),
-        ground.run("tcc", &[&base, "-nostdlib", "-static", &hello, "-o", "hello"]),
+        ground.run(
+            "tcc",
+            &[&base, "-nostdlib", "-static", &hello, "-o", "hello"],
+        ),
         made,
         wrong,
     ])
@@ -269,10 +333,26 @@ fn busybox_files(ground: &Ground) -> Result<Vec<Step>, BuildError> {
         &["cp", "-r", "tree/a", "tree/b/copy"],
         &["ln", "-s", "../a/file10.txt", "tree/b/link"],
         &["ls", "-R", "-1", "-F", "tree"],
-        &["find", "tree", "-type", "f", "-name", "file*3.txt", "-size", "-100k"],
+        &[
+            "find",
+            "tree",
+            "-type",
+            "f",
+            "-name",
+            "file*3.txt",
+            "-size",
+            "-100k",
+        ],
         &["grep", "-rn", "line 9[0-9] of file 1.: 3", "tree"],
         &["grep", "-c", "^line", "tree/a/file10.txt", "tree/b/link"],
-        &["sed", "-i", "-e", r"s/line \([0-9]*\)/LINE <\1>/", "tree/a/file11.txt", "tree/a/file12.txt"],
+        &[
+            "sed",
+            "-i",
+            "-e",
+            r"s/line \([0-9]*\)/LINE <\1>/",
+            "tree/a/file11.txt",
+            "tree/a/file12.txt",
+        ],
         &["sort", "-k6n", "-k2nr", "-o", "sorted", "tree/a/file13.txt"],
         &["mv", "tree/b/copy/file14.txt", "tree/b/deep/down/moved"],
         &["rm", "-r", "tree/b/copy"],
@@ -289,7 +369,10 @@ fn busybox_files(ground: &Ground) -> Result<Vec<Step>, BuildError> {
     ];
     let program = ground.built.join("busybox");
     let mut steps: Vec<Step> = calls.iter().map(|call| Step::new(&program, call)).collect();
-    let mut differing = Step::new(&program, &["diff", "tree/a/file11.txt", "tree/a/file13.txt"]);
+    let mut differing = Step::new(
+        &program,
+        &["diff", "tree/a/file11.txt", "tree/a/file13.txt"],
+    );
     differing.status = 1;
     steps.push(differing);
     Ok(steps)
@@ -315,7 +398,10 @@ fn text_tools(program: &Path, unprotected: bool) -> Vec<Step> {
     }"#;
     let calls: &[&[&str]] = &[
         &["awk", count, &words, &table],
-        &["awk", "BEGIN { for (i = 0; i < 20000; i++) t[i % 977] = t[i % 977] i; print length(t[5]) }"],
+        &[
+            "awk",
+            "BEGIN { for (i = 0; i < 20000; i++) t[i % 977] = t[i % 977] i; print length(t[5]) }",
+        ],
         &["sort", "-u", &words],
         &["sort", "-k2", "-r", &table],
         &["sed", "-n", "-e", "/SELECT/{s/[a-z]*(/FUNC(/g;p}", &table],
@@ -339,7 +425,8 @@ fn text_tools(program: &Path, unprotected: bool) -> Vec<Step> {
 
 fn bash(ground: &Ground) -> Result<Vec<Step>, BuildError> {
     let mut step = ground.run_it(&["--norc", &text(&file("builtins.bash"))]);
-    step.environment.push(("rounds".to_owned(), ground.amount(3_000, 300)));
+    step.environment
+        .push(("rounds".to_owned(), ground.amount(3_000, 300)));
     step.status = 3;
     step.unprotected = true;
     Ok(vec![step])

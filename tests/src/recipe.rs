@@ -88,7 +88,9 @@ impl Recipe {
         let text = fs::read(&log).map_err(BuildError::file(&log))?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let lines: Vec<&str> = text.lines().collect();
-        let tail = lines.get(lines.len().saturating_sub(25)..).unwrap_or_default();
+        let tail = lines
+            .get(lines.len().saturating_sub(25)..)
+            .unwrap_or_default();
         Err(BuildError::Failed {
             what: self.name.clone(),
             output: format!("{}\n(all of it: {})", tail.join("\n"), log.display()),
@@ -99,7 +101,9 @@ impl Recipe {
         let lines = self.text.lines().map_while(|line| line.strip_prefix('#'));
         let mut fields = lines.filter_map(|line| line.split_once(':'));
         let field = fields.find(|(name, _)| name.trim() == key);
-        field.map(|(_, value)| value.trim()).ok_or_else(|| self.malformed(format!("no `# {key}:`")))
+        field
+            .map(|(_, value)| value.trim())
+            .ok_or_else(|| self.malformed(format!("no `# {key}:`")))
     }
 
     fn malformed(&self, problem: String) -> BuildError {

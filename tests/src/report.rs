@@ -105,7 +105,9 @@ fn kind_of(line: &str) -> String {
 /// `READ of size 4 at 0x...`
 fn access_of(line: &str) -> Option<(String, Option<u64>)> {
     let mut words = line.split_whitespace();
-    let access = words.next().filter(|word| ["READ", "WRITE"].contains(word))?;
+    let access = words
+        .next()
+        .filter(|word| ["READ", "WRITE"].contains(word))?;
     let size = match (words.next(), words.next()) {
         (Some("of"), Some("size")) => words.next().and_then(|size| size.parse().ok()),
         _ => None,
@@ -155,7 +157,10 @@ SUMMARY: DanglessVMM: heap-use-after-free /a/b.c:12 in inner
 
     #[test]
     fn names_the_kinds_of_bad_frees() {
-        assert_eq!(kind_of("attempting double-free on 0x1 in thread T0:"), "double-free");
+        assert_eq!(
+            kind_of("attempting double-free on 0x1 in thread T0:"),
+            "double-free"
+        );
         let bad = "attempting free on address which was not malloc()-ed: 0x1 in thread T0";
         assert_eq!(kind_of(bad), "bad-free");
     }

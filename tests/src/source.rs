@@ -61,7 +61,9 @@ fn unpacked(folder: &Path) -> Result<PathBuf, BuildError> {
 fn release() -> Result<String, BuildError> {
     let path = Path::new("/etc/os-release");
     let text = fs::read_to_string(path).map_err(BuildError::file(path))?;
-    let name = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     name.map(|name| name.trim_matches('"').to_owned())
         .ok_or_else(|| BuildError::Malformed {
             path: path.to_path_buf(),
@@ -109,7 +111,11 @@ impl Archive {
 
     /// Writes the machine's own distribution sources, turned from binary to source packages.
     fn write_sources(&self) -> Result<(), BuildError> {
-        let places = ["sources.list", "sources.list.d/debian.sources", "sources.list.d/ubuntu.sources"];
+        let places = [
+            "sources.list",
+            "sources.list.d/debian.sources",
+            "sources.list.d/ubuntu.sources",
+        ];
         for place in places {
             let from = Path::new("/etc/apt").join(place);
             if !from.is_file() {
@@ -122,7 +128,10 @@ impl Archive {
                 Some(("deb-src", _)) => None,
                 _ => Some(format!("{line}\n")),
             });
-            let to = self.folder.join("parts").join(from.file_name().unwrap_or_default());
+            let to = self
+                .folder
+                .join("parts")
+                .join(from.file_name().unwrap_or_default());
             fs::write(&to, lines.collect::<String>()).map_err(BuildError::file(&to))?;
         }
         Ok(())
@@ -131,13 +140,21 @@ impl Archive {
     /// Fetches and unpacks one source package into `folder`.
     fn fetch(&self, package: &str, folder: &Path) -> Result<(), BuildError> {
         let mut command = self.apt();
-        command.args(["source", "--only-source", package]).current_dir(folder);
+        command
+            .args(["source", "--only-source", package])
+            .current_dir(folder);
         run_tool(&mut command, &format!("source package {package}"))
     }
 
     fn apt(&self) -> Command {
         let mut command = Command::new("apt-get");
-        command.args(["-qq", "-o", "Acquire::Retries=3", "-o", "APT::Sandbox::User=root"]);
+        command.args([
+            "-qq",
+            "-o",
+            "Acquire::Retries=3",
+            "-o",
+            "APT::Sandbox::User=root",
+        ]);
         command.args(["-o", "Dir::Etc::sourcelist=/dev/null"]);
         command.args(["-o", "Dir::State::status=/var/lib/dpkg/status"]);
         for (name, place) in [

@@ -43,7 +43,9 @@ pub enum BuildError {
         output: String,
     },
     /// Building is not allowed in this run.
-    #[error("{0} is not built: run `cargo run --release -p dangless-tests --bin build-guests` first")]
+    #[error(
+        "{0} is not built: run `cargo run --release -p dangless-tests --bin build-guests` first"
+    )]
     NotBuilt(PathBuf),
     /// A recipe or source file does not say what it should.
     #[error("{path}: {problem}")]
@@ -137,5 +139,9 @@ fn key(inputs: &[&[u8]]) -> String {
         hash.update(input);
     }
     let digest = hash.finalize();
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -27,7 +27,10 @@ fn main() -> ExitCode {
     };
     let whole = suite::build_all(&cases, &Store::new(false));
     let seconds = start.elapsed().as_secs();
-    println!("build-guests: the guests of {} cases, {seconds} s", cases.len());
+    println!(
+        "build-guests: the guests of {} cases, {seconds} s",
+        cases.len()
+    );
     if whole {
         ExitCode::SUCCESS
     } else {
