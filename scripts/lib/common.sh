@@ -30,7 +30,7 @@ have() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# kvm_usable: whether this user can open /dev/kvm for use.
+# kvm_usable VMM: whether dangless-vmm itself finds /dev/kvm of use to this user.
 kvm_usable() {
-    [[ -c /dev/kvm ]] && (exec 3<>/dev/kvm) 2>/dev/null
+    "$1" --doctor >/dev/null 2>&1
 }
