@@ -12,8 +12,10 @@
 //! | [`process`], [`syscalls`] | the Linux process, and its system calls |
 //! | [`observe`] | `--strace`, `--stats`, the log |
 //! | [`report`], [`symbols`], [`unwind`] | memory errors, in words |
+//! | [`descriptor`] | keeping the VMM's descriptors out of the program's way |
 //! | [`doctor`] | what the host offers |
 
+pub mod descriptor;
 pub mod doctor;
 pub mod loader;
 pub mod machine;

@@ -6,7 +6,9 @@
 
 use super::host::{self, HostError};
 use super::segments::{self, Ring};
+use super::tick::Ticker;
 use super::vcpu::{Exit, Start, Vcpu};
+use crate::descriptor;
 use crate::memory::physical::{MemoryError, Physical, Use};
 use crate::memory::tables::Tables;
 use crate::runtime;
@@ -17,7 +19,7 @@ use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_
 use dangless_core::paging::{Flags, MapError, Mapper};
 use kvm_bindings::{kvm_regs, CpuId, KVM_MAX_CPUID_ENTRIES};
 use kvm_ioctls::Kvm;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::sync::Arc;
 
 /// Which ring is wanted.
@@ -71,29 +73,13 @@ pub struct Machine {
     direct: u64,
     descriptors: Vec<RawFd>,
     tsc_per_ms: u64,
+    /// Whether `syscall` raises the privilege level of ring 3; not known before the first one.
+    syscall_raises: Option<bool>,
     _kvm: Kvm,
 }
 
-/// The lowest descriptor number that the VMM moves its own to, so that the program sees the low
-/// ones free as it would natively.
-fn high_descriptor() -> RawFd {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the structure is ours and of the right type.
-    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
-    RawFd::try_from(limit.rlim_cur.min(1024)).unwrap_or(1024).max(64) - 16
-}
-
-fn move_up(descriptor: RawFd, call: &'static str) -> Result<RawFd, HostError> {
-    // SAFETY: duplicates a descriptor that the caller owns; no memory is involved.
-    let moved = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, high_descriptor()) };
-    if moved < 0 {
-        let source = kvm_ioctls::Error::last();
-        return Err(HostError::Call { call, source });
-    }
-    Ok(moved)
+fn hide(descriptor: RawFd) -> Result<RawFd, HostError> {
+    descriptor::hide(descriptor).map(IntoRawFd::into_raw_fd).map_err(HostError::Descriptor)
 }
 
 fn processor_features(kvm: &Kvm) -> Result<CpuId, HostError> {
@@ -118,13 +104,12 @@ impl Machine {
         let low = host::open()?;
         // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
         let kvm = unsafe {
-            use std::os::fd::FromRawFd;
-            Kvm::from_raw_fd(move_up(low.as_raw_fd(), "fcntl")?)
+            Kvm::from_raw_fd(hide(low.as_raw_fd())?)
         };
         drop(low);
         let low = kvm.create_vm().map_err(HostError::call("KVM_CREATE_VM"))?;
         // SAFETY: as above.
-        let vm = unsafe { kvm.create_vmfd_from_rawfd(move_up(low.as_raw_fd(), "fcntl")?) }
+        let vm = unsafe { kvm.create_vmfd_from_rawfd(hide(low.as_raw_fd())?) }
             .map_err(HostError::call("KVM_CREATE_VM"))?;
         drop(low);
         let vm = Arc::new(vm);
@@ -134,7 +119,7 @@ impl Machine {
         let blocks = physical.allocate(1, Use::Runtime)?;
         let low = vm.create_vcpu(0).map_err(HostError::call("KVM_CREATE_VCPU"))?;
         // SAFETY: as above.
-        let fd = unsafe { vm.create_vcpu_from_rawfd(move_up(low.as_raw_fd(), "fcntl")?) }
+        let fd = unsafe { vm.create_vcpu_from_rawfd(hide(low.as_raw_fd())?) }
             .map_err(HostError::call("KVM_CREATE_VCPU"))?;
         drop(low);
         let descriptors = vec![kvm.as_raw_fd(), vm.as_raw_fd(), fd.as_raw_fd()];
@@ -160,6 +145,7 @@ impl Machine {
             direct: 0,
             descriptors,
             tsc_per_ms,
+            syscall_raises: None,
             _kvm: kvm,
         };
         machine.extend_direct_map()?;
@@ -173,7 +159,7 @@ impl Machine {
         Mapper::new(&*self.tables, self.root)
     }
 
-    /// Descriptors that belong to the VMM.
+    /// Descriptors of KVM, which the program must not see.
     #[must_use]
     pub fn descriptors(&self) -> &[RawFd] {
         &self.descriptors
@@ -224,6 +210,24 @@ impl Machine {
         Ok(())
     }
 
+    /// On hosts where `syscall` raises the privilege level of a ring-3 program, lowers it again.
+    ///
+    /// # Errors
+    /// When KVM refuses.
+    pub(super) fn lower_ring(&mut self) -> Result<(), HostError> {
+        if self.ring == Ring::Zero || self.syscall_raises == Some(false) {
+            return Ok(());
+        }
+        let mut special = self.vcpu.special()?;
+        let raised = special.cs.selector & 3 == 0;
+        self.syscall_raises = Some(raised);
+        if raised {
+            segments::set_ring(&mut special, Ring::Three);
+            self.vcpu.set_special(&special)?;
+        }
+        Ok(())
+    }
+
     /// Writes the runtime's configuration, before it runs.
     pub fn configure(&mut self, config: Config) {
         let config = Config {
@@ -237,6 +241,16 @@ impl Machine {
             // SAFETY: the page is the machine's, page-aligned, and no vCPU runs.
             unsafe { host.cast::<Config>().write(config) };
         }
+    }
+
+    /// Starts kicking the vCPU while the runtime has revocations queued. Must be called on the
+    /// thread that runs it.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    pub(super) fn start_ticker(&self) -> Result<Ticker, HostError> {
+        let pending = self.area.add(std::mem::offset_of!(VcpuArea, pending) as u64);
+        Ticker::start(Arc::clone(&self.physical), pending, self.vcpu.descriptor())
     }
 
     /// A copy of the data of vCPU 0's area. The guest may have written anything there.

@@ -2,6 +2,8 @@
 
 use super::boot::Machine;
 use super::run::End;
+use super::segments::Ring;
+use super::tick::Ticker;
 use crate::memory::space::{Space, Stale};
 use crate::memory::user::UserMemory;
 use crate::observe::Observer;
@@ -18,6 +20,8 @@ use std::sync::Arc;
 
 /// A loaded program and the machine it runs in.
 pub struct Guest {
+    // First, so that its thread is gone before what it looks at.
+    _ticker: Option<Ticker>,
     pub(super) machine: Machine,
     pub(super) space: Arc<Space>,
     executable: PathBuf,
@@ -28,9 +32,10 @@ pub struct Guest {
     protected: bool,
     stack: Range<u64>,
     fs_base: u64,
+    /// Descriptors of the VMM.
+    hidden: Vec<RawFd>,
     pub(super) last_fault: (u64, u64),
     pub(super) repeats: u32,
-    pub(super) syscall_raises: Option<bool>,
     /// An upcall that failed inside a system call ends the program after it.
     broken: Option<End>,
 }
@@ -59,7 +64,17 @@ impl Guest {
     /// # Errors
     /// When the runtime does not start.
     pub fn new(parts: Parts, entry: u64, sp: u64) -> Result<Self, End> {
+        let queues = parts.protected && parts.machine.ring == Ring::Three;
+        let ticker = if queues {
+            let started = parts.machine.start_ticker();
+            Some(started.map_err(|error| End::Broken(error.to_string()))?)
+        } else {
+            None
+        };
+        let mut hidden = parts.machine.descriptors().to_vec();
+        hidden.extend(parts.observer.hidden());
         let mut guest = Self {
+            _ticker: ticker,
             machine: parts.machine,
             space: parts.space,
             executable: parts.executable,
@@ -69,9 +84,9 @@ impl Guest {
             protected: parts.protected,
             stack: parts.stack,
             fs_base: 0,
+            hidden,
             last_fault: (0, 0),
             repeats: 0,
-            syscall_raises: None,
             broken: None,
         };
         let (low, high) = (guest.stack.start, guest.stack.end);
@@ -426,7 +441,7 @@ impl Process for Guest {
     }
 
     fn is_hidden(&self, descriptor: RawFd) -> bool {
-        self.machine.descriptors().contains(&descriptor)
+        self.hidden.contains(&descriptor)
     }
 
     fn executable(&self) -> &Path {

@@ -21,6 +21,15 @@ pub enum HostError {
     /// A capability is missing.
     #[error("this host's KVM lacks {0}: a newer kernel is needed (5.4 or later)")]
     Capability(&'static str),
+    /// A machine was made but does not work.
+    #[error("the machine does not work: {0}")]
+    Trial(String),
+    /// A descriptor could not be moved out of the program's way.
+    #[error("cannot duplicate a descriptor: {0}; raise `ulimit -n`")]
+    Descriptor(io::Error),
+    /// A thread of the VMM could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
     /// A KVM call failed.
     #[error("KVM call {call} failed: {source}")]
     Call {

@@ -12,6 +12,8 @@
 //! | [`exception`] | page faults and the program's own faults |
 //! | [`diagnose`] | from what went wrong to a report |
 //! | [`run`] | the loop |
+//! | [`tick`] | the bound on queued revocations |
+//! | [`trial`] | how the machine behaves on this host |
 
 pub mod boot;
 pub mod diagnose;
@@ -21,5 +23,7 @@ pub mod host;
 pub mod request;
 pub mod run;
 pub mod segments;
+pub mod tick;
+pub mod trial;
 pub mod upcall;
 pub mod vcpu;

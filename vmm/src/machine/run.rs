@@ -1,11 +1,11 @@
 //! The loop: runs the guest and serves what it stops for, until the program ends.
 
 use super::guest::Guest;
-use super::segments::{self, Ring};
 use super::vcpu::Exit;
 use crate::process::Outcome;
 use crate::report::Report;
-use dangless_core::abi::exit::{PORT_EXCEPTION, PORT_REQUEST, PORT_SYSCALL};
+use dangless_core::abi::exit::{Upcall, PORT_EXCEPTION, PORT_REQUEST, PORT_SYSCALL};
+use dangless_core::abi::layout;
 
 /// How a program ended.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Guest {
                 Exit::Port(port) if (PORT_EXCEPTION..PORT_EXCEPTION + 32).contains(&port) => {
                     self.serve_exception(port - PORT_EXCEPTION)
                 }
-                Exit::Interrupted => Ok(()),
+                Exit::Interrupted => self.drain_queue(),
                 Exit::BadMemory => Err(End::Signal(libc::SIGBUS)),
                 Exit::Port(_) | Exit::Refused => Err(End::Signal(libc::SIGSEGV)),
                 Exit::Broken(why) => Err(End::Broken(why)),
@@ -41,24 +41,19 @@ impl Guest {
         }
     }
 
-    /// On hosts where `syscall` raises the privilege level of a ring-3 program, lowers it again.
-    fn lower_ring(&mut self) -> Result<(), End> {
-        if self.machine.ring == Ring::Zero || self.syscall_raises == Some(false) {
+    /// Finishes queued revocations, unless the runtime itself was interrupted: then the next kick
+    /// will.
+    fn drain_queue(&mut self) -> Result<(), End> {
+        let at = self.machine.vcpu.registers().rip;
+        let waiting = self.machine.area().is_some_and(|area| area.pending != 0);
+        if !self.is_protected() || !waiting || (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at) {
             return Ok(());
         }
-        let broken = |error: super::host::HostError| End::Broken(error.to_string());
-        let mut special = self.machine.vcpu.special().map_err(broken)?;
-        let raised = special.cs.selector & 3 == 0;
-        self.syscall_raises = Some(raised);
-        if raised {
-            segments::set_ring(&mut special, Ring::Three);
-            self.machine.vcpu.set_special(&special).map_err(broken)?;
-        }
-        Ok(())
+        self.upcall(Upcall::Drain, [0; 3]).map(|_| ())
     }
 
     fn serve_syscall(&mut self) -> Result<(), End> {
-        self.lower_ring()?;
+        self.machine.lower_ring().map_err(|error| End::Broken(error.to_string()))?;
         let registers = self.machine.vcpu.registers();
         // The instruction is finished first, so that upcalls may run in the middle of the call.
         self.machine.vcpu.return_from_syscall(registers.rax);

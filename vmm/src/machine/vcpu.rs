@@ -9,6 +9,7 @@ use kvm_bindings::{
     kvm_fpu, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, CpuId, Msrs, KVM_INTERNAL_ERROR_EMULATION,
 };
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 const MSR_STAR: u32 = 0xc000_0081;
 const MSR_LSTAR: u32 = 0xc000_0082;
@@ -102,6 +103,12 @@ impl Vcpu {
         let mut sregs = self.special()?;
         segments::set_up(&mut sregs, start.area, start.root, fs_base, ring);
         self.set_special(&sregs)
+    }
+
+    /// KVM's descriptor of it.
+    #[must_use]
+    pub fn descriptor(&self) -> RawFd {
+        self.fd.as_raw_fd()
     }
 
     /// The general registers, as of the last exit.

@@ -21,6 +21,8 @@ pub(super) struct Plumbing {
     /// The three standard descriptors, unless inherited.
     standard: Option<[OwnedFd; 3]>,
     inherit: bool,
+    /// A descriptor above the standard ones that stays in any case.
+    keep: Option<RawFd>,
 }
 
 /// The other ends of captured descriptors.
@@ -46,9 +48,13 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
 }
 
 /// Prepares both sides.
-pub(super) fn plan(stdio: Stdio, inherit: bool) -> Result<(Plumbing, Capture), Error> {
+pub(super) fn plan(
+    stdio: Stdio,
+    inherit: bool,
+    keep: Option<RawFd>,
+) -> Result<(Plumbing, Capture), Error> {
     if stdio == Stdio::Inherited {
-        return Ok((Plumbing { standard: None, inherit }, Capture { readers: Vec::new() }));
+        return Ok((Plumbing { standard: None, inherit, keep }, Capture { readers: Vec::new() }));
     }
     let input = File::open("/dev/null")
         .map_err(|source| Error::Process { what: "cannot open /dev/null", source })?;
@@ -64,7 +70,7 @@ pub(super) fn plan(stdio: Stdio, inherit: bool) -> Result<(Plumbing, Capture), E
     };
     let readers = vec![read_all(out_read), read_all(error_read)];
     let standard = Some([input.into(), out_write, error_write]);
-    Ok((Plumbing { standard, inherit }, Capture { readers }))
+    Ok((Plumbing { standard, inherit, keep }, Capture { readers }))
 }
 
 impl Plumbing {
@@ -110,8 +116,15 @@ impl Plumbing {
             }
         }
         if !self.inherit {
+            let keep = self.keep.and_then(|number| u32::try_from(number).ok());
+            let (below, above) = keep.map_or((u32::MAX, None), |n| (n - 1, Some(n + 1)));
             // SAFETY: closes descriptors of this thread's own table.
-            unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+            unsafe {
+                libc::syscall(libc::SYS_close_range, 3, below, 0);
+                if let Some(above) = above {
+                    libc::syscall(libc::SYS_close_range, above, u32::MAX, 0);
+                }
+            }
         }
         Ok(())
     }

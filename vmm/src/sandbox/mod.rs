@@ -135,6 +135,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Sandbox {
     program: PathBuf,
+    argument_zero: Option<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
@@ -155,6 +156,7 @@ impl Sandbox {
     pub fn new(program: impl AsRef<Path>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
+            argument_zero: None,
             arguments: Vec::new(),
             environment: std::env::vars_os().collect(),
             directory: None,
@@ -168,6 +170,13 @@ impl Sandbox {
             inherit_descriptors: false,
             watch: Watch::default(),
         }
+    }
+
+    /// What the program sees as its own name. Default: its path.
+    #[must_use]
+    pub fn argument_zero(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.argument_zero = Some(name.as_ref().to_owned());
+        self
     }
 
     /// Adds one argument.
@@ -278,7 +287,7 @@ impl Sandbox {
     /// # Errors
     /// When it cannot be started, or the machine breaks down.
     pub fn run(self) -> Result<Outcome, Error> {
-        let (plumbing, capture) = descriptors::plan(self.stdio, self.inherit_descriptors)?;
+        let (plumbing, capture) = descriptors::plan(self.stdio, self.inherit_descriptors, self.watch.kept())?;
         let thread = std::thread::Builder::new()
             .name("dangless-vcpu0".to_owned())
             .spawn(move || {
@@ -295,7 +304,7 @@ impl Sandbox {
         Ok(outcome)
     }
 
-    fn run_here(self) -> Result<Outcome, Error> {
+    fn run_here(mut self) -> Result<Outcome, Error> {
         if let Some(directory) = &self.directory {
             std::env::set_current_dir(directory)
                 .map_err(|source| Error::Process { what: "cannot enter the working directory", source })?;

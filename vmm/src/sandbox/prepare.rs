@@ -24,7 +24,7 @@ const BELOW_STACK: u64 = 256 << 20;
 
 impl Sandbox {
     /// Makes the machine, loads the program and puts it at its entry point.
-    pub(super) fn prepare(&self) -> Result<Guest, Error> {
+    pub(super) fn prepare(&mut self) -> Result<Guest, Error> {
         let path = &self.program;
         let open = |source: io::Error| Error::Open { path: path.clone(), source };
         let file = File::open(path).map_err(open)?;
@@ -68,13 +68,14 @@ impl Sandbox {
         space.set_heap(heap..heap);
         let sp = self.build_stack(&space, &elf, &image, &bounds)?;
         machine.extend_direct_map()?;
+        let watch = std::mem::take(&mut self.watch);
         machine.configure(Config {
             profile: u64::from(self.profile == Profile::Detect),
             stack_depth: self.stack_depth,
             errno_location,
             alias_start: layout::ALIAS_BASE,
             alias_end: layout::ALIAS_END,
-            log_level: self.watch.log_level,
+            log_level: watch.wanted_level(),
             revoke_budget: match machine.ring {
                 Ring::Zero => 1000,
                 Ring::Three => 500,
@@ -85,7 +86,10 @@ impl Sandbox {
             machine,
             space,
             executable: executable.clone(),
-            observer: self.watch.observer(),
+            observer: watch.observer().map_err(|source| Error::Process {
+                what: "cannot watch the program",
+                source,
+            })?,
             context: Context::new(
                 executable,
                 image.bias,
@@ -117,7 +121,10 @@ impl Sandbox {
             CString::new(value.clone().into_vec()).map_err(|_| Error::Nul(value))
         };
         let program = text(self.program.clone().into_os_string())?;
-        let mut arguments = vec![program.clone()];
+        let mut arguments = vec![match &self.argument_zero {
+            Some(name) => text(name.clone())?,
+            None => program.clone(),
+        }];
         for argument in &self.arguments {
             arguments.push(text(argument.clone())?);
         }

@@ -1,0 +1,176 @@
+//! The command line.
+
+use clap::{Parser, ValueEnum};
+use dangless_vmm::syscalls::strace::filter::Filter;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Runs a program in a tiny virtual machine and stops its use-after-free, double free and invalid free.
+#[derive(Debug, Parser)]
+#[command(name = "dangless-vmm", version, arg_required_else_help = true)]
+#[command(after_help = "exit status: the program's own, 128+signal, 1 (or --exit-code) after a report, 125 if the VMM fails")]
+pub struct Arguments {
+    /// How the heap is treated.
+    #[arg(long, value_enum, default_value_t = ProfileName::Detect)]
+    pub profile: ProfileName,
+
+    /// Privilege level to run in.
+    #[arg(long, value_enum, default_value_t = RingName::Auto)]
+    pub ring: RingName,
+
+    /// Most memory for the program, such as 512M or 4G (default: the host's).
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
+
+    /// Sets a variable in the program's environment; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub env: Vec<(OsString, OsString)>,
+
+    /// Starts from an empty environment.
+    #[arg(long)]
+    pub clear_env: bool,
+
+    /// Working directory to start in.
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+
+    /// Loads everything at fixed addresses.
+    #[arg(long)]
+    pub no_aslr: bool,
+
+    /// Refuses a program whose malloc cannot be found.
+    #[arg(long)]
+    pub require_protection: bool,
+
+    /// Frames kept of allocation and free stacks, 0 to 32.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(0..=32))]
+    pub stack_depth: u64,
+
+    /// Exit status after a report.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(0..=255))]
+    pub exit_code: i32,
+
+    /// Appends reports to FILE as JSON, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub report_json: Option<PathBuf>,
+
+    /// Prints system calls: all, or those in LIST (names or classes such as %file, separated by commas).
+    #[arg(long, value_name = "LIST", num_args = 0..=1, require_equals = true, default_missing_value = "all", value_parser = Filter::parse)]
+    pub strace: Option<Filter>,
+
+    /// Prints a table of system calls at the end.
+    #[arg(long)]
+    pub stats: bool,
+
+    /// Appends the runtime's log to FILE (default: standard error).
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// Detail of the runtime's log.
+    #[arg(long, value_enum, default_value_t = LogLevel::None)]
+    pub log_level: LogLevel,
+
+    /// Says what the VMM decides.
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Says what this host offers, and exits.
+    #[arg(long)]
+    pub doctor: bool,
+
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM [ARGUMENTS]", required_unless_present = "doctor")]
+    pub program: Vec<OsString>,
+}
+
+/// Values of `--profile`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProfileName {
+    /// Find bugs.
+    Detect,
+    /// The program's own allocator.
+    Off,
+}
+
+/// Values of `--ring`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RingName {
+    /// Ring 0 where it is native, else ring 3.
+    Auto,
+    /// Ring 0.
+    #[value(name = "0")]
+    Zero,
+    /// Ring 3.
+    #[value(name = "3")]
+    Three,
+}
+
+/// Values of `--log-level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing.
+    None = 0,
+    /// Errors.
+    Error = 1,
+    /// Warnings.
+    Warn = 2,
+    /// What happens.
+    Info = 3,
+    /// How it happens.
+    Debug = 4,
+    /// Every step.
+    Trace = 5,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.chars().last() {
+        Some('k' | 'K') => (&text[..text.len() - 1], 10),
+        Some('m' | 'M') => (&text[..text.len() - 1], 20),
+        Some('g' | 'G') => (&text[..text.len() - 1], 30),
+        Some('t' | 'T') => (&text[..text.len() - 1], 40),
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a size such as 512M or 4G".to_owned())?;
+    let bytes = number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "too large".to_owned())?;
+    if bytes < 64 << 20 {
+        return Err("at least 64M is needed".to_owned());
+    }
+    Ok(bytes)
+}
+
+fn variable(text: &str) -> Result<(OsString, OsString), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("not of the form NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("4g"), Ok(4 << 30));
+        assert_eq!(size("134217728"), Ok(128 << 20));
+        for wrong in ["", "M", "1M", "-1G", "99999999999T", "4GB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_programs_own_options_are_left_alone() {
+        let parsed = Arguments::parse_from(["dangless-vmm", "--ring", "3", "./ls", "--stats", "-v"]);
+        assert_eq!(parsed.program, ["./ls", "--stats", "-v"]);
+        assert!(!parsed.stats && !parsed.verbose);
+    }
+}

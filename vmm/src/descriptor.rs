@@ -1,0 +1,35 @@
+//! Descriptors of the VMM: kept out of the program's way and sight.
+//!
+//! The VMM shares the program's descriptor table, since the host's kernel serves the program's
+//! calls on it. Its own descriptors have numbers from [`lowest_hidden`] on, so that the program
+//! finds the low ones free as it would natively; system calls treat them as closed.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// How many numbers are kept for the VMM.
+const RESERVED: u64 = 24;
+
+/// The lowest number that the VMM gives its own descriptors.
+#[must_use]
+pub fn lowest_hidden() -> RawFd {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is ours and of the right type.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    let top = limit.rlim_cur.clamp(64, 1024);
+    RawFd::try_from(top - RESERVED).unwrap_or(1000)
+}
+
+/// A copy of `descriptor` with a number out of the program's way, closed on exec.
+///
+/// # Errors
+/// When the host refuses: too many are open.
+pub fn hide(descriptor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: duplicates a descriptor; no memory is involved.
+    let moved = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, lowest_hidden()) };
+    if moved < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the duplicate is fresh and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
+}

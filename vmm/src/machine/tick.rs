@@ -1,0 +1,125 @@
+//! The bound on queued revocations: a program that computes without system calls is interrupted
+//! within a millisecond of its first queued free.
+//!
+//! A thread looks at the area's `pending` word and, while it is set, kicks the vCPU with a signal.
+//! The signal is blocked in the vCPU's thread and let through only inside `KVM_RUN`
+//! (`KVM_SET_SIGNAL_MASK`), so it never disturbs a system call that is being served, and a kick
+//! just before entry is not lost.
+
+use super::host::HostError;
+use crate::memory::physical::Physical;
+use dangless_core::address::GuestPhysical;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Once};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the word is looked at.
+const PERIOD: Duration = Duration::from_millis(1);
+/// How soon the next kick follows one that found the runtime at work.
+const AGAIN: Duration = Duration::from_micros(200);
+/// `_IOW(KVMIO, 0x8b, struct kvm_signal_mask)`
+const KVM_SET_SIGNAL_MASK: libc::c_ulong = 0x4004_ae8b;
+
+#[repr(C)]
+struct SignalMask {
+    length: u32,
+    set: [u8; 8],
+}
+
+/// The signal that kicks vCPUs.
+fn kick() -> i32 {
+    libc::SIGRTMAX()
+}
+
+extern "C" fn ignore(_signal: i32) {}
+
+/// The thread that kicks one vCPU; it ends when this is dropped.
+pub struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+fn failed(call: &'static str) -> HostError {
+    HostError::Call { call, source: kvm_ioctls::Error::last() }
+}
+
+impl Ticker {
+    /// Starts kicking the calling thread's vCPU (descriptor `vcpu`) while the word at `pending`,
+    /// in anonymous guest memory, is not 0.
+    ///
+    /// # Errors
+    /// When the host refuses the signal mask or the thread.
+    pub fn start(physical: Arc<Physical>, pending: GuestPhysical, vcpu: RawFd) -> Result<Self, HostError> {
+        static HANDLER: Once = Once::new();
+        HANDLER.call_once(|| {
+            // SAFETY: installs a handler that does nothing for a signal that nobody else uses;
+            // the structure is zeroed and then filled in.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = ignore as extern "C" fn(i32) as usize;
+                action.sa_flags = libc::SA_RESTART;
+                libc::sigaction(kick(), &action, std::ptr::null_mut());
+            }
+        });
+        let mut inside = SignalMask { length: 8, set: [0; 8] };
+        // SAFETY: the sets are ours; only this thread's mask changes. The kernel's set is the
+        // first eight bytes of the C library's.
+        unsafe {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            let mut old: libc::sigset_t = std::mem::zeroed();
+            libc::sigaddset(&mut set, kick());
+            libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut old);
+            libc::sigdelset(&mut old, kick());
+            std::ptr::copy_nonoverlapping(
+                std::ptr::from_ref(&old).cast::<u8>(),
+                inside.set.as_mut_ptr(),
+                inside.set.len(),
+            );
+        }
+        // SAFETY: the structure is laid out as KVM's, length first, and lives for the call.
+        if unsafe { libc::ioctl(vcpu, KVM_SET_SIGNAL_MASK, &inside) } != 0 {
+            return Err(failed("KVM_SET_SIGNAL_MASK"));
+        }
+        // SAFETY: no arguments.
+        let target = unsafe { libc::pthread_self() };
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("dangless-tick".to_owned())
+            .spawn(move || {
+                let Some(word) = physical.host(pending, 8) else { return };
+                // SAFETY: an aligned word of the area, anonymous memory kept alive by `physical`.
+                let word = unsafe { AtomicU64::from_ptr(word.cast()) };
+                let mut pause = PERIOD;
+                loop {
+                    std::thread::park_timeout(pause);
+                    if seen.load(Ordering::Acquire) {
+                        return;
+                    }
+                    pause = if word.load(Ordering::Relaxed) == 0 {
+                        PERIOD
+                    } else {
+                        // SAFETY: the target outlives this thread: dropping the ticker joins it.
+                        unsafe { libc::pthread_kill(target, kick()) };
+                        AGAIN
+                    };
+                }
+            })
+            .map_err(|source: io::Error| HostError::Thread(source))?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // The thread cannot panic; there is nobody left to tell if it did.
+            let _ = thread.join();
+        }
+    }
+}

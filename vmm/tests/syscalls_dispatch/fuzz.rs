@@ -1,0 +1,380 @@
+//! Random calls with random arguments, in a child process: whatever the program passes, the VMM
+//! answers.
+//!
+//! The child gives up its privileges and its place in the file tree first, and calls that could
+//! harm the machine are left out by name. `DANGLESS_FUZZ_CASES` and `DANGLESS_FUZZ_SEED` make a
+//! longer or another run.
+
+use crate::process::{Fake, BASE, PAGE};
+use dangless_vmm::syscalls::dispatch;
+use dangless_vmm::syscalls::observer::Observer;
+use dangless_vmm::syscalls::strace::filter::Filter;
+use dangless_vmm::syscalls::strace::Strace;
+use dangless_vmm::syscalls::table::all;
+use dangless_vmm::syscalls::table::entry::{Entry, Kind};
+
+/// Calls that change the machine, other processes, or files by name.
+const HARMFUL: &[&str] = &[
+    "kill",
+    "tkill",
+    "tgkill",
+    "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo",
+    "pidfd_send_signal",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "mkdir",
+    "mkdirat",
+    "mknod",
+    "mknodat",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "chown",
+    "fchown",
+    "lchown",
+    "fchownat",
+    "truncate",
+    "utime",
+    "utimes",
+    "futimesat",
+    "utimensat",
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "removexattr",
+    "lremovexattr",
+    "fremovexattr",
+    "open",
+    "openat",
+    "openat2",
+    "creat",
+    "open_by_handle_at",
+    "mount",
+    "umount2",
+    "pivot_root",
+    "chroot",
+    "chdir",
+    "fchdir",
+    "swapon",
+    "swapoff",
+    "acct",
+    "sethostname",
+    "setdomainname",
+    "settimeofday",
+    "clock_settime",
+    "clock_adjtime",
+    "adjtimex",
+    "vhangup",
+    "syslog",
+    "sync",
+    "syncfs",
+    "setpriority",
+    "ioprio_set",
+    "sched_setscheduler",
+    "sched_setattr",
+    "sched_setparam",
+    "sched_setaffinity",
+    "setrlimit",
+    "prlimit64",
+    "unshare",
+    "setns",
+    "semget",
+    "semctl",
+    "semop",
+    "semtimedop",
+    "msgget",
+    "msgctl",
+    "msgsnd",
+    "msgrcv",
+    "mq_open",
+    "mq_unlink",
+    "add_key",
+    "request_key",
+    "setpgid",
+    "setsid",
+    "memfd_secret",
+    // The child must keep its timer and its way to say where it is.
+    "close_range",
+];
+
+/// A small generator whose whole state is its seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn length(&mut self) -> u64 {
+        match self.below(6) {
+            0 => 0,
+            1 | 2 => self.below(64),
+            3 => self.below(3 * PAGE),
+            4 => self.below(1 << 20),
+            _ => self.word(),
+        }
+    }
+
+    fn pointer(&mut self) -> u64 {
+        match self.below(8) {
+            0 => 0,
+            1 => self.word(),
+            _ => BASE + self.below(40 * PAGE),
+        }
+    }
+
+    fn word(&mut self) -> u64 {
+        match self.below(6) {
+            0 => u64::MAX - self.below(5000),
+            1 => 1 << self.below(64),
+            2 => (1 << 47) - self.below(5000),
+            3 => u64::from(u32::MAX) + self.below(3) - 1,
+            4 => self.below(1000),
+            _ => self.next(),
+        }
+    }
+
+    fn argument(&mut self, kind: &Kind) -> u64 {
+        if self.below(20) == 0 {
+            return self.word();
+        }
+        match kind {
+            Kind::Descriptor | Kind::Directory => match self.below(8) {
+                0 => libc::AT_FDCWD as u64,
+                1 => self.word(),
+                _ => self.below(24),
+            },
+            Kind::Size | Kind::Unsigned | Kind::Int => self.length(),
+            Kind::Flags(known) | Kind::WideFlags(known) => {
+                let choice = self.below(known.choices.len() as u64 + 1) as usize;
+                let mut word = known.choices.get(choice).map_or(0, |(value, _)| *value);
+                for (bits, _) in known.flags {
+                    if self.below(4) == 0 {
+                        word |= bits;
+                    }
+                }
+                word
+            }
+            Kind::Signal => self.below(70),
+            Kind::Long | Kind::Mode => self.word(),
+            _ => self.pointer(),
+        }
+    }
+}
+
+/// Memory with every kind of page, and pointers and lengths in it that lead back into it.
+fn memory(random: &mut Random) -> Fake {
+    let mut fake = Fake::new(128);
+    fake.map_pages(BASE, 8);
+    fake.map_scattered(BASE + 10 * PAGE, 8);
+    fake.map_pages(BASE + 20 * PAGE, 4);
+    fake.make_read_only(BASE + 20 * PAGE);
+    fake.free(BASE + 22 * PAGE);
+    fake.map_scattered(BASE + 28 * PAGE, 12);
+    refill(&fake, random);
+    fake.hidden.extend([20, 21, 22]);
+    fake
+}
+
+fn refill(fake: &Fake, random: &mut Random) {
+    for _ in 0..64 {
+        let at = BASE + random.below(8 * PAGE - 64);
+        match random.below(3) {
+            0 => fake.put_words(at & !7, &[random.pointer(), random.length()]),
+            1 => fake.put_words(at & !7, &[random.word()]),
+            _ => fake.put(at, b"file\0"),
+        }
+        let at = BASE + 10 * PAGE + random.below(8 * PAGE - 64);
+        fake.put_words(
+            at & !7,
+            &[random.pointer(), random.length(), random.pointer()],
+        );
+    }
+}
+
+fn is_harmful(entry: &Entry) -> bool {
+    HARMFUL.contains(&entry.name)
+}
+
+/// Gives up everything with which a stray call could do harm.
+fn confine() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: plain calls on the child's own state; the handler does nothing, and the timer only
+    // interrupts calls that wait.
+    unsafe {
+        let folder = c"/proc/self/fdinfo";
+        // A folder in which nobody can make a file.
+        assert_eq!(libc::chdir(folder.as_ptr()), 0);
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
+        assert!(null >= 0);
+        libc::dup2(null, 0);
+        for number in 3..64 {
+            libc::close(number);
+        }
+        let mut ends = [0; 2];
+        for _ in 0..3 {
+            assert_eq!(libc::pipe2(ends.as_mut_ptr(), libc::O_NONBLOCK), 0);
+            let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK;
+            assert_eq!(
+                libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()),
+                0
+            );
+        }
+        let memory = libc::memfd_create(c"fuzz".as_ptr(), 0);
+        assert!(memory >= 0);
+        if libc::geteuid() == 0 {
+            assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
+            assert_eq!(libc::setresgid(65534, 65534, 65534), 0);
+            assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
+        }
+        let limit = |resource, value| {
+            let limit = libc::rlimit {
+                rlim_cur: value,
+                rlim_max: value,
+            };
+            assert_eq!(libc::setrlimit(resource, &limit), 0);
+        };
+        limit(libc::RLIMIT_FSIZE, 1 << 20);
+        limit(libc::RLIMIT_NOFILE, 64);
+        limit(libc::RLIMIT_CORE, 0);
+        limit(libc::RLIMIT_CPU, 300);
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        action.sa_sigaction = nothing as *const () as usize;
+        assert_eq!(
+            libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut()),
+            0
+        );
+        let time = libc::timeval {
+            tv_sec: 0,
+            tv_usec: 2000,
+        };
+        let timer = libc::itimerval {
+            it_interval: time,
+            it_value: time,
+        };
+        assert_eq!(
+            libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()),
+            0
+        );
+    }
+}
+
+/// Where the child is, for its parent to tell.
+struct Place(*mut u64);
+
+impl Place {
+    fn new() -> Self {
+        // SAFETY: a new shared mapping, wherever the kernel puts it.
+        let page = unsafe {
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+            libc::mmap(
+                std::ptr::null_mut(),
+                PAGE as usize,
+                protection,
+                flags,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(page, libc::MAP_FAILED);
+        Self(page.cast())
+    }
+
+    fn set(&self, case: u64, number: i64, arguments: &[u64; 6]) {
+        for (place, word) in [case, number as u64].iter().chain(arguments).enumerate() {
+            // SAFETY: eight words of the page that `new` mapped.
+            unsafe { self.0.add(place).write_volatile(*word) };
+        }
+    }
+
+    fn get(&self) -> [u64; 8] {
+        // SAFETY: eight words of the page that `new` mapped.
+        std::array::from_fn(|place| unsafe { self.0.add(place).read_volatile() })
+    }
+}
+
+fn run(seed: u64, cases: u64, place: &Place) {
+    let mut random = Random(seed);
+    let mut fake = memory(&mut random);
+    let entries: Vec<&Entry> = all().filter(|entry| !is_harmful(entry)).collect();
+    let strace = Strace::new(Filter::default(), Box::new(std::io::sink()));
+    let mut observer = Observer::default();
+    observer.strace = Some(strace);
+    for case in 0..cases {
+        if case % 64 == 0 {
+            fake = memory(&mut random);
+        } else {
+            refill(&fake, &mut random);
+        }
+        let entry = entries[random.below(entries.len() as u64) as usize];
+        let mut arguments = [0; 6];
+        for (slot, argument) in arguments.iter_mut().zip(entry.arguments) {
+            *slot = random.argument(&argument.kind);
+        }
+        // A number past the table now and then.
+        let number = if random.below(200) == 0 {
+            460 + random.below(60)
+        } else {
+            entry.number as u64
+        };
+        if dangless_vmm::syscalls::table::find(number).is_some_and(is_harmful) {
+            continue;
+        }
+        place.set(case, number as i64, &arguments);
+        let watch = (case % 2 == 0).then_some(&mut observer);
+        dispatch(&mut fake, number, arguments, watch);
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn no_call_breaks_the_vmm() {
+    let cases = setting("DANGLESS_FUZZ_CASES", 20_000);
+    let seed = setting("DANGLESS_FUZZ_SEED", 0x5eed_5eed_5eed_5eed);
+    let place = Place::new();
+    // SAFETY: the child only runs code that takes no lock another thread may have held, but for
+    // the allocator's, which the C library frees in the child.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork: {}", std::io::Error::last_os_error());
+    if child == 0 {
+        let ended = std::panic::catch_unwind(|| {
+            confine();
+            run(seed, cases, &place);
+        });
+        // SAFETY: ends the child without running what belongs to its parent.
+        unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) };
+    }
+    let mut status = 0;
+    // SAFETY: `child` is ours, and the kernel writes one status.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    let [case, number, arguments @ ..] = place.get();
+    let name = dangless_vmm::syscalls::table::find(number).map_or("unknown", |entry| entry.name);
+    assert_eq!(
+        status, 0,
+        "case {case} of seed {seed}: {name} ({number}) {arguments:x?}"
+    );
+    assert_eq!(case, cases - 1, "the run ended early");
+}
