@@ -1,5 +1,5 @@
 // expect: heap-use-after-free
-// call: pipe 1
+// call: pipe2 1
 // region: 0 of 8
 // oracle: blind
 #define _GNU_SOURCE
