@@ -161,7 +161,7 @@ fn errors_come_in_the_kernels_order() {
     }
     assert_eq!(
         fake.error(libc::SYS_write, &[fd, BASE, u64::MAX]),
-        libc::EINVAL
+        libc::EFAULT
     );
 }
 
