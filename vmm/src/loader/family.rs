@@ -6,7 +6,8 @@
 //! one allocator would reach the other.
 
 use crate::runtime;
-use object::{Object, ObjectSymbol, ReadRef, SymbolKind};
+use object::read::elf::{FileHeader, SectionHeader, Sym};
+use object::{elf, Endianness, ReadRef};
 use std::collections::HashMap;
 
 /// A function of the program and the runtime's function that takes its place.
@@ -71,30 +72,49 @@ impl Found {
     }
 }
 
+/// The symbol table and the bytes of its names, each read in one piece.
+fn symbol_table<'data, R: ReadRef<'data>>(
+    data: R,
+) -> Option<(&'data [elf::Sym64<Endianness>], &'data [u8])> {
+    let endian = Endianness::Little;
+    let header = elf::FileHeader64::<Endianness>::parse(data).ok()?;
+    let sections = header.sections(endian, data).ok()?;
+    let table = sections.iter().find(|section| section.sh_type(endian) == elf::SHT_SYMTAB)?;
+    let strings = sections.iter().nth(table.sh_link(endian) as usize)?;
+    let symbols = table.data_as_array(endian, data).ok()?;
+    Some((symbols, strings.data(endian, data).ok()?))
+}
+
 /// Looks for the family; `None` if the program has no symbols or no `malloc` and `free`.
 pub fn find<'data, R: ReadRef<'data>>(data: R) -> Option<Family> {
-    let file = object::read::elf::ElfFile64::<object::Endianness, R>::parse(data).ok()?;
-    let mut found: HashMap<&str, Found> = NAMES
+    let mut found: HashMap<&[u8], Found> = NAMES
         .iter()
         .map(|(name, _)| *name)
         .chain(["__errno_location", "___errno_location"])
-        .map(|name| (name, Found::default()))
+        .map(|name| (name.as_bytes(), Found::default()))
         .collect();
-    for symbol in file.symbols() {
-        if symbol.kind() != SymbolKind::Text || !symbol.is_definition() || symbol.address() == 0 {
+    let (symbols, names) = symbol_table(data)?;
+    for symbol in symbols {
+        let endian = Endianness::Little;
+        let value = symbol.st_value(endian);
+        if symbol.st_type() != elf::STT_FUNC
+            || symbol.st_shndx(endian) == elf::SHN_UNDEF
+            || value == 0
+        {
             continue;
         }
-        let Ok(bytes) = symbol.name_bytes() else { continue };
-        let Some(entry) = std::str::from_utf8(bytes).ok().and_then(|name| found.get_mut(name)) else {
+        let start = symbol.st_name(endian) as usize;
+        let Some(name) = names.get(start..).and_then(|rest| rest.split(|&b| b == 0).next()) else {
             continue;
         };
-        if symbol.is_local() {
-            entry.local.push(symbol.address());
+        let Some(entry) = found.get_mut(name) else { continue };
+        if symbol.st_bind() == elf::STB_LOCAL {
+            entry.local.push(value);
         } else {
-            entry.global = Some(symbol.address());
+            entry.global = Some(value);
         }
     }
-    let address = |name: &str| found.get(name).and_then(Found::address);
+    let address = |name: &str| found.get(name.as_bytes()).and_then(Found::address);
     if address("malloc").is_none() || address("free").is_none() {
         return None;
     }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// A loaded program and the machine it runs in.
 pub struct Guest {
     // First, so that its thread is gone before what it looks at.
-    _ticker: Option<Ticker>,
+    pub(super) ticker: Option<Ticker>,
     pub(super) machine: Machine,
     pub(super) space: Arc<Space>,
     executable: PathBuf,
@@ -74,7 +74,7 @@ impl Guest {
         let mut hidden = parts.machine.descriptors().to_vec();
         hidden.extend(parts.observer.hidden());
         let mut guest = Self {
-            _ticker: ticker,
+            ticker,
             machine: parts.machine,
             space: parts.space,
             executable: parts.executable,

@@ -44,6 +44,9 @@ impl Guest {
     /// Finishes queued revocations, unless the runtime itself was interrupted: then the next kick
     /// will.
     fn drain_queue(&mut self) -> Result<(), End> {
+        if let Some(ticker) = &self.ticker {
+            ticker.take_kick();
+        }
         let at = self.machine.vcpu.registers().rip;
         let waiting = self.machine.area().is_some_and(|area| area.pending != 0);
         if !self.is_protected() || !waiting || (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at) {

@@ -4,7 +4,7 @@
 //! A thread looks at the area's `pending` word and, while it is set, kicks the vCPU with a signal.
 //! The signal is blocked in the vCPU's thread and let through only inside `KVM_RUN`
 //! (`KVM_SET_SIGNAL_MASK`), so it never disturbs a system call that is being served, and a kick
-//! just before entry is not lost.
+//! just before entry is not lost. It stays pending until [`Ticker::take_kick`] consumes it.
 
 use super::host::HostError;
 use crate::memory::physical::Physical;
@@ -29,10 +29,8 @@ struct SignalMask {
     set: [u8; 8],
 }
 
-/// The signal that kicks vCPUs.
-fn kick() -> i32 {
-    libc::SIGRTMAX()
-}
+/// The signal that kicks vCPUs: one that does not queue and that nothing else on Linux uses.
+const KICK: i32 = libc::SIGSTKFLT;
 
 extern "C" fn ignore(_signal: i32) {}
 
@@ -61,7 +59,7 @@ impl Ticker {
                 let mut action: libc::sigaction = std::mem::zeroed();
                 action.sa_sigaction = ignore as extern "C" fn(i32) as usize;
                 action.sa_flags = libc::SA_RESTART;
-                libc::sigaction(kick(), &action, std::ptr::null_mut());
+                libc::sigaction(KICK, &action, std::ptr::null_mut());
             }
         });
         let mut inside = SignalMask { length: 8, set: [0; 8] };
@@ -70,9 +68,9 @@ impl Ticker {
         unsafe {
             let mut set: libc::sigset_t = std::mem::zeroed();
             let mut old: libc::sigset_t = std::mem::zeroed();
-            libc::sigaddset(&mut set, kick());
+            libc::sigaddset(&mut set, KICK);
             libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut old);
-            libc::sigdelset(&mut old, kick());
+            libc::sigdelset(&mut old, KICK);
             std::ptr::copy_nonoverlapping(
                 std::ptr::from_ref(&old).cast::<u8>(),
                 inside.set.as_mut_ptr(),
@@ -103,13 +101,24 @@ impl Ticker {
                         PERIOD
                     } else {
                         // SAFETY: the target outlives this thread: dropping the ticker joins it.
-                        unsafe { libc::pthread_kill(target, kick()) };
+                        unsafe { libc::pthread_kill(target, KICK) };
                         AGAIN
                     };
                 }
             })
             .map_err(|source: io::Error| HostError::Thread(source))?;
         Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Consumes a kick that has interrupted the guest; must be called on the vCPU's thread.
+    pub fn take_kick(&self) {
+        // SAFETY: the set is ours; with a time-out of zero the call only looks.
+        unsafe {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigaddset(&mut set, KICK);
+            let now: libc::timespec = std::mem::zeroed();
+            libc::sigtimedwait(&set, std::ptr::null_mut(), &now);
+        }
     }
 }
 

@@ -33,7 +33,11 @@ impl Guest {
             match self.machine.vcpu.run() {
                 Exit::Port(PORT_UPCALL_DONE) => break self.machine.vcpu.registers().rax,
                 Exit::Port(PORT_REQUEST) => self.serve_request()?,
-                Exit::Interrupted => {}
+                Exit::Interrupted => {
+                    if let Some(ticker) = &self.ticker {
+                        ticker.take_kick();
+                    }
+                }
                 Exit::Port(port) if (PORT_EXCEPTION..PORT_EXCEPTION + 32).contains(&port) => {
                     let fault = self.take_exception(port - PORT_EXCEPTION)?;
                     if !self.back_runtime_fault(&fault)? {
