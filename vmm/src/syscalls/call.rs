@@ -138,10 +138,7 @@ impl Call<'_> {
         if length == 0 || at.checked_add(length).is_none() {
             return Ok(());
         }
-        match self
-            .memory()
-            .slices(GuestVirtual(at), length, Access::Write)
-        {
+        match self.memory().slices(GuestVirtual(at), length, Access::Read) {
             Err(Fault::Revoked(address)) => Err(Stop::Revoked { argument, address }),
             Err(Fault::Unmapped(_)) | Ok(_) => Ok(()),
         }

@@ -1,7 +1,9 @@
 //! Names of files: the program's own, and those that would lead to the VMM.
 
 use crate::process::{revoked, Fake, BASE, PAGE};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 
 const HERE: u64 = libc::AT_FDCWD as u64;
 
@@ -122,4 +124,45 @@ fn handles_name_files() {
     assert_eq!(fake.call(libc::SYS_name_to_handle_at, &call), 0);
     fake.put(at, &1000u32.to_le_bytes());
     assert_eq!(fake.error(libc::SYS_name_to_handle_at, &call), libc::EINVAL);
+}
+
+#[test]
+fn own_entries_are_those_of_the_calling_thread() {
+    // As the VMM does before it runs a program: this thread leaves the table of the first one.
+    std::thread::spawn(|| {
+        // SAFETY: affects this thread only, which ends with the test.
+        assert_eq!(
+            unsafe { libc::unshare(libc::CLONE_FILES | libc::CLONE_FS) },
+            0
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(folder.path().join("own")).unwrap();
+        // SAFETY: a number that the other table does not have.
+        assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 950) }, 950);
+        std::env::set_current_dir(folder.path()).unwrap();
+        for path in [
+            &b"/proc/self/fd/950"[..],
+            b"/dev/fd/950",
+            b"/proc/self/cwd/own",
+        ] {
+            let mut fake = with_path(path);
+            assert_eq!(
+                fake.call(libc::SYS_stat, &[BASE, BASE + PAGE]),
+                0,
+                "{path:?}"
+            );
+            assert_eq!(
+                fake.get_word(BASE + PAGE + 8),
+                file.metadata().unwrap().ino()
+            );
+        }
+        let mut fake = with_path(b"/proc/self/cwd");
+        let length = fake.call(libc::SYS_readlink, &[BASE, BASE + PAGE, 400]) as usize;
+        assert_eq!(
+            fake.get(BASE + PAGE, length),
+            folder.path().as_os_str().as_bytes()
+        );
+    })
+    .join()
+    .unwrap();
 }

@@ -179,15 +179,21 @@ impl Staging {
             Follow::Never => false,
             Follow::Unless(flags) => call.int(flags) & nofollow == 0,
         };
-        match names::own(path.as_bytes()) {
+        let bytes = match names::own(path.as_bytes(), follows) {
             Some(Own::Executable) if follows => {
-                let program = call.process.executable().as_os_str().as_bytes();
-                path = CString::new(program).map_err(|_| Stop::Errno(libc::ENOENT))?;
+                Some(call.process.executable().as_os_str().as_bytes().to_vec())
             }
             Some(Own::Descriptor(number)) if call.process.is_hidden(number) => {
                 return Err(Stop::Errno(libc::ENOENT));
             }
-            _ => {}
+            Some(Own::Descriptor(number)) => {
+                Some(names::in_thread(format!("fd/{number}").as_bytes()))
+            }
+            Some(Own::Entry(entry)) => Some(names::in_thread(&entry)),
+            Some(Own::Executable) | None => None,
+        };
+        if let Some(bytes) = bytes {
+            path = CString::new(bytes).map_err(|_| Stop::Errno(libc::ENOENT))?;
         }
         Ok(self.hold(index, Held::String(path)))
     }

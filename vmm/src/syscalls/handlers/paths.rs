@@ -62,7 +62,7 @@ pub fn readlink(call: &mut Call<'_>) -> Result<i64, Stop> {
             .read_c_string(GuestVirtual(at), 64)
             .ok()
             .flatten()
-            .is_some_and(|path| names::own(path.as_bytes()) == Some(Own::Executable));
+            .is_some_and(|path| names::own(path.as_bytes(), false) == Some(Own::Executable));
     if !is_executable {
         return forward(call);
     }

@@ -1,5 +1,6 @@
 //! An argument whose meaning a command decides: a value, or a pointer to a structure.
 
+use crate::memory::user::Fault;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::{bounce::Bounce, host};
 
@@ -43,10 +44,15 @@ pub fn with_word(call: &mut Call<'_>, index: usize, word: Word) -> Result<i64, S
     }
     call.check_live(index, at, u64::from(length))?;
     let mut copy = Bounce::new(at, u64::from(length));
-    let mut usable = true;
-    if reads {
-        usable = copy.gather(call.memory()).is_ok();
-    }
+    let usable = match if reads {
+        copy.gather(call.memory())
+    } else {
+        Ok(())
+    } {
+        Ok(()) => true,
+        Err(Fault::Unmapped(_)) => false,
+        Err(fault) => return Err(Call::stop(index, fault)),
+    };
     if let Some(slot) = arguments.get_mut(index) {
         *slot = if usable {
             copy.pointer() as u64
