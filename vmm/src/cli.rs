@@ -79,7 +79,7 @@ pub struct Arguments {
     pub doctor: bool,
 
     /// The program and its arguments.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM [ARGUMENTS]", required_unless_present = "doctor")]
+    #[arg(trailing_var_arg = true, value_name = "PROGRAM [ARGUMENTS]", required_unless_present = "doctor")]
     pub program: Vec<OsString>,
 }
 

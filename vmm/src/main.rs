@@ -4,7 +4,7 @@ mod cli;
 
 use clap::Parser;
 use cli::{Arguments, ProfileName, RingName};
-use dangless_vmm::report::{json, Text};
+use dangless_vmm::report::{json, Kind, Text};
 use dangless_vmm::{doctor, Error, Outcome, Profile, RingChoice, Sandbox, Status, Watch};
 use std::fs::File;
 use std::io::Write;
@@ -71,7 +71,7 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
     if let Some(bytes) = arguments.memory {
         sandbox = sandbox.memory(bytes);
     }
-    let outcome = sandbox.run()?;
+    let outcome = sandbox.run_on_this_thread()?;
     tell(arguments, &outcome)?;
     Ok(match outcome.status {
         Status::Exited(status) => status as u8,
@@ -97,7 +97,8 @@ fn watch(arguments: &Arguments) -> Result<Watch, Error> {
     let mut watch = Watch::default()
         .stats(arguments.stats)
         .log_level(arguments.log_level as u64)
-        .verbose(arguments.verbose);
+        .verbose(arguments.verbose)
+        .notes(true);
     if let Some(filter) = &arguments.strace {
         watch = watch.strace(filter.clone());
     }
@@ -120,6 +121,10 @@ fn open(path: &PathBuf, what: &'static str) -> Result<File, Error> {
 fn tell(arguments: &Arguments, outcome: &Outcome) -> Result<(), Error> {
     let mut error = std::io::stderr().lock();
     for report in &outcome.reports {
+        // The program's own crash is told as natively: by its exit status.
+        if report.kind == Kind::Segv && !arguments.verbose {
+            continue;
+        }
         // A closed standard error leaves the exit status and the JSON file.
         let _ = write!(error, "{}", Text::new(report));
     }

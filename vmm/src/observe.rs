@@ -24,6 +24,8 @@ pub struct Watch {
     log_level: u64,
     /// Whether unknown system calls are named.
     verbose: bool,
+    /// Whether the user is told of what concerns the whole run.
+    notes: bool,
 }
 
 impl Watch {
@@ -64,6 +66,14 @@ impl Watch {
         self
     }
 
+    /// Tells the user on standard error of what concerns the whole run, such as a program whose
+    /// heap cannot be protected.
+    #[must_use]
+    pub fn notes(mut self, tell: bool) -> Self {
+        self.notes = tell;
+        self
+    }
+
     /// The detail wanted of the runtime's log.
     pub(crate) fn wanted_level(&self) -> u64 {
         self.log_level
@@ -99,6 +109,7 @@ impl Watch {
             calls,
             log: self.log.map(File::from),
             error: error().ok(),
+            notes: self.notes,
             hidden,
         })
     }
@@ -110,6 +121,7 @@ pub struct Observer {
     calls: Option<Calls>,
     log: Option<File>,
     error: Option<File>,
+    notes: bool,
     hidden: Vec<RawFd>,
 }
 
@@ -127,7 +139,7 @@ impl Observer {
 
     /// Tells the user something.
     pub fn note(&mut self, text: &str) {
-        if let Some(error) = &mut self.error {
+        if let (true, Some(error)) = (self.notes, &mut self.error) {
             // Nobody is left to tell if standard error is gone.
             let _ = writeln!(error, "dangless-vmm: {text}");
         }

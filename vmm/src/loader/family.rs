@@ -2,8 +2,8 @@
 //!
 //! Global and weak functions count; a local function counts only where no other of its name
 //! exists, since Rust's static-PIE programs carry their C library's symbols as local ones.
-//! A program is protected only if both `malloc` and `free` are found: with one alone, objects of
-//! one allocator would reach the other.
+//! A program is protected only if `free` is found: without it, objects of one allocator would reach
+//! the other. The allocating functions may be missing: a static program holds those that it calls.
 
 use crate::runtime;
 use object::read::elf::{FileHeader, SectionHeader, Sym};
@@ -28,7 +28,9 @@ pub struct Family {
     pub errno_location: Option<u64>,
 }
 
-/// Names, and the functions that serve them. The inner names are glibc's and musl's.
+/// Names, and the functions that serve them; of names at one address the first counts (glibc's
+/// `aligned_alloc` may be its `memalign`, which rounds alignments up). The inner names are glibc's
+/// and musl's.
 const NAMES: &[(&str, u64)] = &[
     ("malloc", runtime::DANGLESS_MALLOC),
     ("__libc_malloc", runtime::DANGLESS_MALLOC),
@@ -44,9 +46,9 @@ const NAMES: &[(&str, u64)] = &[
     ("__libc_realloc", runtime::DANGLESS_REALLOC),
     ("reallocarray", runtime::DANGLESS_REALLOCARRAY),
     ("__libc_reallocarray", runtime::DANGLESS_REALLOCARRAY),
-    ("aligned_alloc", runtime::DANGLESS_ALIGNED_ALLOC),
     ("memalign", runtime::DANGLESS_MEMALIGN),
     ("__libc_memalign", runtime::DANGLESS_MEMALIGN),
+    ("aligned_alloc", runtime::DANGLESS_ALIGNED_ALLOC),
     ("posix_memalign", runtime::DANGLESS_POSIX_MEMALIGN),
     ("__posix_memalign", runtime::DANGLESS_POSIX_MEMALIGN),
     ("valloc", runtime::DANGLESS_VALLOC),
@@ -85,7 +87,7 @@ fn symbol_table<'data, R: ReadRef<'data>>(
     Some((symbols, strings.data(endian, data).ok()?))
 }
 
-/// Looks for the family; `None` if the program has no symbols or no `malloc` and `free`.
+/// Looks for the family; `None` if the program has no symbols, or no `free`.
 pub fn find<'data, R: ReadRef<'data>>(data: R) -> Option<Family> {
     let mut found: HashMap<&[u8], Found> = NAMES
         .iter()
@@ -115,9 +117,7 @@ pub fn find<'data, R: ReadRef<'data>>(data: R) -> Option<Family> {
         }
     }
     let address = |name: &str| found.get(name.as_bytes()).and_then(Found::address);
-    if address("malloc").is_none() || address("free").is_none() {
-        return None;
-    }
+    address("free")?;
     let mut family = Family {
         replacements: Vec::new(),
         errno_location: address("__errno_location").or_else(|| address("___errno_location")),

@@ -120,8 +120,9 @@ impl Guest {
                 let report = self.report(&record, registers, &stack, Some(access), Some(fault.address), None);
                 Err(End::Error(Box::new(report)))
             }
-            // The host reported a fault for an entry that has just become present.
-            kind::LIVE => Ok(()),
+            // The host reported a fault for an entry that has just become present; unless the
+            // program tried to run its data.
+            kind::LIVE if !fault.is_fetch() => Ok(()),
             _ => self.program_fault(fault, libc::SIGSEGV),
         }
     }

@@ -304,6 +304,17 @@ impl Sandbox {
         Ok(outcome)
     }
 
+    /// Runs it to its end on the calling thread, whose descriptors, working directory and signal
+    /// mask are the program's from then on; standard input, output and error are inherited. For
+    /// commands that do nothing else: on the main thread, the program's process and thread ids
+    /// are equal, as they are natively.
+    ///
+    /// # Errors
+    /// As [`Sandbox::run`].
+    pub fn run_on_this_thread(self) -> Result<Outcome, Error> {
+        self.run_here()
+    }
+
     fn run_here(mut self) -> Result<Outcome, Error> {
         if let Some(directory) = &self.directory {
             std::env::set_current_dir(directory)

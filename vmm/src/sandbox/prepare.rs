@@ -25,9 +25,9 @@ const BELOW_STACK: u64 = 256 << 20;
 impl Sandbox {
     /// Makes the machine, loads the program and puts it at its entry point.
     pub(super) fn prepare(&mut self) -> Result<Guest, Error> {
-        let path = &self.program;
+        let path = self.program.clone();
         let open = |source: io::Error| Error::Open { path: path.clone(), source };
-        let file = File::open(path).map_err(open)?;
+        let file = File::open(&path).map_err(open)?;
         let metadata = file.metadata().map_err(open)?;
         if !metadata.is_file() {
             return Err(open(io::Error::from_raw_os_error(if metadata.is_dir() {
@@ -36,7 +36,7 @@ impl Sandbox {
                 libc::EACCES
             })));
         }
-        let executable = std::fs::canonicalize(path).map_err(open)?;
+        let executable = std::fs::canonicalize(&path).map_err(open)?;
         let cache = ReadCache::new(file.try_clone().map_err(open)?);
         let elf = elf::parse(&cache).map_err(|source| Error::Elf { path: path.clone(), source })?;
         let found = match self.profile {
@@ -82,14 +82,21 @@ impl Sandbox {
             },
             ..Config::default()
         });
+        let mut observer = watch.observer().map_err(|source| Error::Process {
+            what: "cannot watch the program",
+            source,
+        })?;
+        if found.is_none() && self.profile == Profile::Detect {
+            observer.note(&format!(
+                "{} has no malloc and free in its symbol table (stripped?): it runs unprotected",
+                path.display()
+            ));
+        }
         let parts = Parts {
             machine,
             space,
             executable: executable.clone(),
-            observer: watch.observer().map_err(|source| Error::Process {
-                what: "cannot watch the program",
-                source,
-            })?,
+            observer,
             context: Context::new(
                 executable,
                 image.bias,
