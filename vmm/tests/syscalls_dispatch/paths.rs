@@ -131,14 +131,13 @@ fn own_entries_are_those_of_the_calling_thread() {
     // As the VMM does before it runs a program: this thread leaves the table of the first one.
     std::thread::spawn(|| {
         // SAFETY: affects this thread only, which ends with the test.
-        assert_eq!(
-            unsafe { libc::unshare(libc::CLONE_FILES | libc::CLONE_FS) },
-            0
-        );
+        let unshared = unsafe { libc::unshare(libc::CLONE_FILES | libc::CLONE_FS) };
+        assert_eq!(unshared, 0);
         let folder = tempfile::tempdir().unwrap();
         let file = std::fs::File::create(folder.path().join("own")).unwrap();
         // SAFETY: a number that the other table does not have.
-        assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 950) }, 950);
+        let copied = unsafe { libc::dup2(file.as_raw_fd(), 950) };
+        assert_eq!(copied, 950);
         std::env::set_current_dir(folder.path()).unwrap();
         for path in [
             &b"/proc/self/fd/950"[..],

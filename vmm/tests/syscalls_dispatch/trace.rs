@@ -42,12 +42,28 @@ fn traced(filter: &str) -> (Fake, Observer, Captured) {
     (fake, observer, out)
 }
 
+/// The text with the padding before results reduced to one space.
+fn folded(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.rsplit_once(" = ") {
+        Some((call, result)) => format!("{} = {result}\n", call.trim_end()),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+#[test]
+fn results_stand_in_a_column() {
+    let (mut fake, mut observer, out) = traced("");
+    fake.watched(libc::SYS_brk, &[0], Some(&mut observer));
+    assert_eq!(out.take(), format!("{:<40}= 0x400000\n", "brk(NULL)"));
+}
+
 #[test]
 fn calls_are_printed_as_strace_does() {
     let (mut fake, mut observer, out) = traced("");
     let mut line = |fake: &mut Fake, number, arguments: &[u64]| {
         fake.watched(number, arguments, Some(&mut observer));
-        out.take()
+        folded(&out.take())
     };
     fake.put(BASE, b"/does/not/exist\0");
     let here = libc::AT_FDCWD as u64;
@@ -115,7 +131,7 @@ fn pipes_times_and_sockets_are_decoded() {
     let (mut fake, mut observer, out) = traced("");
     let mut line = |fake: &mut Fake, number, arguments: &[u64]| {
         fake.watched(number, arguments, Some(&mut observer));
-        out.take()
+        folded(&out.take())
     };
     let text = line(&mut fake, libc::SYS_pipe2, &[BASE, libc::O_CLOEXEC as u64]);
     let ends = fake.get_word(BASE);
@@ -124,7 +140,7 @@ fn pipes_times_and_sockets_are_decoded() {
     fake.put_words(BASE, &[write | (libc::POLLOUT as u64) << 32]);
     assert_eq!(
         line(&mut fake, libc::SYS_poll, &[BASE, 1, 5]),
-        format!("poll([{{fd={write}, events=POLLOUT}}], 1, 5) = 1\n")
+        format!("poll([{{fd={write}, events=POLLOUT}}], 1, 5) = 1 ([{{fd={write}, revents=POLLOUT}}])\n")
     );
     fake.put_words(BASE, &[0, 1000]);
     assert_eq!(
@@ -159,7 +175,7 @@ fn the_filter_and_unknown_calls() {
     fake.watched(libc::SYS_getpid, &[], Some(&mut observer));
     assert_eq!(out.take(), "");
     fake.watched(libc::SYS_getuid, &[], Some(&mut observer));
-    assert!(out.take().starts_with("getuid() = "));
+    assert!(folded(&out.take()).starts_with("getuid() = "));
     fake.watched(500, &[1, 2, 3, 4, 5, 6], Some(&mut observer));
     assert_eq!(
         out.take(),

@@ -4,10 +4,11 @@
 
 use super::structures;
 use super::text::{quoted, SHOWN};
-use super::values;
+use super::values::{self, words};
 use crate::memory::user::UserMemory;
 use crate::process::Outcome;
 use crate::syscalls::table::entry::{Block, Direction, Entry, Extent, Filled, Kind, Shape};
+use crate::syscalls::table::vocabulary::MESSAGE;
 use dangless_core::address::GuestVirtual;
 
 /// Items of an array that are printed.
@@ -31,7 +32,15 @@ pub fn before(
         Kind::Path(_) | Kind::Text => string(memory, at),
         Kind::Memory(block) => {
             let length = extent(entry, &block, arguments).unwrap_or(0);
-            render(memory, at, length, block.shape)
+            match (entry.number, length) {
+                (libc::SYS_epoll_ctl, _) => match read(memory, at, length) {
+                    Some(bytes) => structures::event(&bytes),
+                    None => values::address(at),
+                },
+                // Nearly every option is an `int`.
+                (libc::SYS_setsockopt, 4) => render(memory, at, length, Shape::Ints),
+                _ => render(memory, at, length, block.shape),
+            }
         }
         Kind::Vector {
             direction: Direction::In,
@@ -84,7 +93,10 @@ pub fn after(
         } => {
             let length = read_u32(memory, word(arguments, length));
             let length = u64::from(length.unwrap_or(0)).min(capacity as u64);
-            render(memory, at, length, shape)
+            match (entry.number, length) {
+                (libc::SYS_getsockopt, 4) => render(memory, at, length, Shape::Ints),
+                _ => render(memory, at, length, shape),
+            }
         }
         Kind::SizedLength => match read_u32(memory, at) {
             Some(length) => format!("[{length}]"),
@@ -93,6 +105,23 @@ pub fn after(
         Kind::Pointer(Shape::Longs) => render(memory, at, 8, Shape::Longs),
         _ => values::address(at),
     }
+}
+
+/// What follows the result: the events that `poll` found.
+#[must_use]
+pub fn trailer(
+    memory: &dyn UserMemory,
+    entry: &Entry,
+    arguments: &[u64; 6],
+    outcome: &Outcome,
+) -> Option<String> {
+    let ready = matches!(outcome, Outcome::Value(value) if *value > 0);
+    if !ready || !matches!(entry.number, libc::SYS_poll | libc::SYS_ppoll) {
+        return None;
+    }
+    let count = u64::from(word(arguments, 1) as u32).min(ITEMS);
+    let bytes = read(memory, word(arguments, 0), count * 8)?;
+    Some(structures::found(&bytes))
 }
 
 fn word(arguments: &[u64; 6], index: usize) -> u64 {
@@ -150,6 +179,10 @@ fn render(memory: &dyn UserMemory, at: u64, length: u64, shape: Shape) -> String
     match shape {
         Shape::Bytes => quoted(&bytes, length > shown),
         Shape::Message => message(memory, &bytes),
+        Shape::DirectoryEntries => {
+            let entries = structures::render(shape, &bytes, false).unwrap_or_default();
+            format!("{} {entries}", values::address(at))
+        }
         _ => {
             let text = structures::render(shape, &bytes, length > shown);
             text.unwrap_or_else(|| values::address(at))
@@ -202,7 +235,8 @@ fn message(memory: &dyn UserMemory, bytes: &[u8]) -> String {
     let flags = structures::u64_at(bytes, 48) & 0xffff_ffff;
     format!(
         "{{msg_name={name}, msg_namelen={name_length}, msg_iov={vector}, msg_iovlen={count}, \
-         msg_controllen={control}, msg_flags={flags:#x}}}"
+         msg_controllen={control}, msg_flags={}}}",
+        words(flags, &MESSAGE)
     )
 }
 

@@ -24,6 +24,9 @@ use crate::syscalls::table::entry::{Direction, Entry, Kind};
 use filter::Filter;
 use std::io::Write;
 
+/// Where the results stand, if the call leaves room for it; a space always does.
+const COLUMN: usize = 40;
+
 /// Prints system calls.
 pub struct Strace {
     filter: Filter,
@@ -83,11 +86,14 @@ impl Strace {
                 before.unwrap_or_else(|| blocks::after(memory, entry, arguments, index, outcome))
             })
             .collect();
-        let result = values::result(entry, outcome);
+        let mut result = values::result(entry, outcome);
+        if let Some(trailer) = blocks::trailer(memory, entry, arguments, outcome) {
+            result = format!("{result} ({trailer})");
+        }
+        let call = format!("{}({})", entry.name, rendered.join(", "));
         self.print(&format!(
-            "{}({}) = {result}",
-            entry.name,
-            rendered.join(", ")
+            "{call:<width$}= {result}",
+            width = COLUMN.max(call.len() + 1)
         ));
         match outcome {
             Outcome::Exit(status) => self.print(&format!("+++ exited with {status} +++")),

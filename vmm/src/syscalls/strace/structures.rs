@@ -16,7 +16,7 @@ pub const fn size(shape: Shape) -> u64 {
         Shape::Longs | Shape::PollDescriptors | Shape::SignalSet => 8,
         Shape::EpollEvents => 12,
         Shape::Timespec | Shape::Timeval | Shape::Limit => 16,
-        Shape::SignalAction => 32,
+        Shape::SignalAction | Shape::Timer => 32,
         Shape::Message => 56,
         Shape::Statfs => 120,
         Shape::Sockaddr => 128,
@@ -39,12 +39,13 @@ pub fn render(shape: Shape, bytes: &[u8], more: bool) -> Option<String> {
             let events = words(u64::from(u16_at(item, 4)), &POLL_EVENTS);
             format!("{{fd={}, events={events}}}", i32_at(item, 0))
         })),
-        Shape::EpollEvents => Some(list(bytes, item, more, |item| {
-            let events = words(u64::from(u32_at(item, 0)), &EPOLL_EVENTS);
-            format!("{{events={events}, data={:#x}}}", u64_at(item, 4))
-        })),
+        Shape::EpollEvents => Some(list(bytes, item, more, event)),
         Shape::Timespec => Some(times(bytes, more, "tv_nsec")),
         Shape::Timeval => Some(times(bytes, more, "tv_usec")),
+        Shape::Timer => (bytes.len() >= item).then(|| {
+            let half = |place| times(part(bytes, place, 16), false, "tv_nsec");
+            format!("{{it_interval={}, it_value={}}}", half(0), half(16))
+        }),
         Shape::Limit => (bytes.len() >= item).then(|| {
             let (soft, hard) = (limit(u64_at(bytes, 0)), limit(u64_at(bytes, 8)));
             format!("{{rlim_cur={soft}, rlim_max={hard}}}")
@@ -118,6 +119,31 @@ fn until_zero(bytes: &[u8]) -> &[u8] {
 fn list(bytes: &[u8], item: usize, more: bool, render: impl Fn(&[u8]) -> String) -> String {
     let items: Vec<String> = bytes.chunks_exact(item).map(render).collect();
     format!("[{}{}]", items.join(", "), if more { ", ..." } else { "" })
+}
+
+/// One `struct epoll_event`.
+#[must_use]
+pub fn event(item: &[u8]) -> String {
+    let events = words(u64::from(u32_at(item, 0)), &EPOLL_EVENTS);
+    let data = u64_at(item, 4);
+    format!(
+        "{{events={events}, data={{u32={}, u64={data}}}}}",
+        data as u32
+    )
+}
+
+/// What `poll` found: the items whose events it filled.
+#[must_use]
+pub fn found(bytes: &[u8]) -> String {
+    let items: Vec<String> = bytes
+        .chunks_exact(8)
+        .filter(|item| u16_at(item, 6) != 0)
+        .map(|item| {
+            let events = words(u64::from(u16_at(item, 6)), &POLL_EVENTS);
+            format!("{{fd={}, revents={events}}}", i32_at(item, 0))
+        })
+        .collect();
+    format!("[{}]", items.join(", "))
 }
 
 fn times(bytes: &[u8], more: bool, fraction: &str) -> String {
@@ -271,7 +297,7 @@ fn entries(bytes: &[u8]) -> String {
         count += 1;
         rest = rest.get(length..).unwrap_or_default();
     }
-    format!("{{... {count} entries}}")
+    format!("/* {count} entries */")
 }
 
 #[cfg(test)]

@@ -199,6 +199,8 @@ pub enum Shape {
     Timespec,
     /// `struct timeval[]`
     Timeval,
+    /// `struct itimerspec`
+    Timer,
     /// `struct rlimit`
     Limit,
     /// `struct utsname`

@@ -35,8 +35,8 @@ pub const ENTRIES: &[Entry] = entries! {
     [forward] timerfd_create SYS_timerfd_create
         (flags("clockid", &CLOCK), flags("flags", &TIMERFD));
     [forward] timerfd_settime SYS_timerfd_settime
-        (fd("ufd"), flags("flags", &TIMERFD_SET), input("utmr", 32, Shape::Timespec),
-         output("otmr", 32, Shape::Timespec));
+        (fd("ufd"), flags("flags", &TIMERFD_SET), input("utmr", 32, Shape::Timer),
+         output("otmr", 32, Shape::Timer));
     [forward] timerfd_gettime SYS_timerfd_gettime
-        (fd("ufd"), output("otmr", 32, Shape::Timespec));
+        (fd("ufd"), output("otmr", 32, Shape::Timer));
 };
