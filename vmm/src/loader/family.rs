@@ -2,8 +2,7 @@
 //!
 //! Global and weak functions count; a local function counts only where no other of its name
 //! exists, since Rust's static-PIE programs carry their C library's symbols as local ones.
-//! A program is protected only if `free` is found: without it, objects of one allocator would reach
-//! the other. The allocating functions may be missing: a static program holds those that it calls.
+//! A static program holds those of the family that it calls, so any may be missing.
 
 use crate::runtime;
 use object::read::elf::{FileHeader, SectionHeader, Sym};
@@ -87,15 +86,31 @@ fn symbol_table<'data, R: ReadRef<'data>>(
     Some((symbols, strings.data(endian, data).ok()?))
 }
 
-/// Looks for the family; `None` if the program has no symbols, or no `free`.
-pub fn find<'data, R: ReadRef<'data>>(data: R) -> Option<Family> {
+/// What a search for the family came to.
+#[derive(Clone, Debug)]
+pub enum Search {
+    /// It is there.
+    Found(Family),
+    /// The program has symbols, and no allocator among them: it has no heap to protect.
+    NoHeap,
+    /// The program has no symbols, or another allocator.
+    Unknown,
+}
+
+/// An allocator that is not of the family: Go's.
+const FOREIGN: &str = "runtime.mallocgc";
+
+/// Looks for the family.
+pub fn find<'data, R: ReadRef<'data>>(data: R) -> Search {
+    let Some((symbols, names)) = symbol_table(data) else {
+        return Search::Unknown;
+    };
     let mut found: HashMap<&[u8], Found> = NAMES
         .iter()
         .map(|(name, _)| *name)
-        .chain(["__errno_location", "___errno_location"])
+        .chain(["__errno_location", "___errno_location", FOREIGN])
         .map(|name| (name.as_bytes(), Found::default()))
         .collect();
-    let (symbols, names) = symbol_table(data)?;
     for symbol in symbols {
         let endian = Endianness::Little;
         let value = symbol.st_value(endian);
@@ -117,7 +132,16 @@ pub fn find<'data, R: ReadRef<'data>>(data: R) -> Option<Family> {
         }
     }
     let address = |name: &str| found.get(name.as_bytes()).and_then(Found::address);
-    address("free")?;
+    // Several local functions of that name: one of them may be the allocator's.
+    let is_unclear = |name: &str| {
+        address(name).is_none() && found.get(name.as_bytes()).is_some_and(|f| !f.local.is_empty())
+    };
+    if symbols.len() <= 1 || address(FOREIGN).is_some() || is_unclear("malloc") || is_unclear("free") {
+        return Search::Unknown;
+    }
+    if NAMES.iter().all(|(name, _)| address(name).is_none()) {
+        return Search::NoHeap;
+    }
     let mut family = Family {
         replacements: Vec::new(),
         errno_location: address("__errno_location").or_else(|| address("___errno_location")),
@@ -131,5 +155,5 @@ pub fn find<'data, R: ReadRef<'data>>(data: R) -> Option<Family> {
             });
         }
     }
-    Some(family)
+    Search::Found(family)
 }

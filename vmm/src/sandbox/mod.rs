@@ -79,7 +79,7 @@ pub enum Error {
         source: InterposeError,
     },
     /// Protection was required, and there is none.
-    #[error("{} has no malloc and free in its symbol table (stripped?), and protection is required", path.display())]
+    #[error("{}: no malloc and free found (is it stripped?), and protection is required", path.display())]
     Unprotected {
         /// The program.
         path: PathBuf,

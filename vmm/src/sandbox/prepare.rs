@@ -1,7 +1,8 @@
 //! From a sandbox's settings to a guest that is ready to run.
 
 use super::{Error, Profile, Sandbox};
-use crate::loader::{elf, family, image, interpose, stack};
+use crate::loader::family::{self, Search};
+use crate::loader::{elf, image, interpose, stack};
 use crate::machine::boot::Machine;
 use crate::machine::diagnose::Context;
 use crate::machine::guest::{Guest, Parts};
@@ -39,13 +40,18 @@ impl Sandbox {
         let executable = std::fs::canonicalize(&path).map_err(open)?;
         let cache = ReadCache::new(file.try_clone().map_err(open)?);
         let elf = elf::parse(&cache).map_err(|source| Error::Elf { path: path.clone(), source })?;
-        let found = match self.profile {
+        let search = match self.profile {
             Profile::Detect => family::find(&cache),
-            Profile::Off => None,
+            Profile::Off => Search::NoHeap,
         };
-        if found.is_none() && self.require_protection {
-            return Err(Error::Unprotected { path: path.clone() });
+        let unprotected = matches!(search, Search::Unknown);
+        if unprotected && self.require_protection {
+            return Err(Error::Unprotected { path });
         }
+        let found = match search {
+            Search::Found(family) => Some(family),
+            Search::NoHeap | Search::Unknown => None,
+        };
 
         let mut machine = Machine::new(self.ring, self.memory)?;
         let slides = Slides::new(self.aslr)?;
@@ -86,9 +92,9 @@ impl Sandbox {
             what: "cannot watch the program",
             source,
         })?;
-        if found.is_none() && self.profile == Profile::Detect {
+        if unprotected {
             observer.note(&format!(
-                "{} has no malloc and free in its symbol table (stripped?): it runs unprotected",
+                "{}: no malloc and free found (is it stripped?): it runs unprotected",
                 path.display()
             ));
         }
