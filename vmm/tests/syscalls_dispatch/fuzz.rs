@@ -409,3 +409,10 @@ fn no_call_breaks_the_vmm() {
     );
     assert_eq!(case, cases - 1, "the run ended early");
 }
+
+#[test]
+fn calls_left_out_are_in_the_table() {
+    for name in HARMFUL {
+        assert!(all().any(|entry| entry.name == *name), "{name}");
+    }
+}

@@ -87,6 +87,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
 
 #[cfg(test)]
 mod tests {
+    use super::entry::{Extent, Kind, Service};
     use super::*;
     use std::collections::HashSet;
 
@@ -114,5 +115,40 @@ mod tests {
     #[test]
     fn the_table_is_wide() {
         assert!(all().count() >= 300, "{} entries", all().count());
+    }
+
+    /// The engine passes words on as they are: one that could be an address must not be among them.
+    #[test]
+    fn forwarded_calls_hold_no_untranslated_pointer() {
+        for entry in all().filter(|entry| matches!(entry.service, Service::Forward)) {
+            for argument in entry.arguments {
+                let untranslated = matches!(argument.kind, Kind::Address | Kind::Vector { .. });
+                assert!(!untranslated, "{} {}", entry.name, argument.name);
+            }
+        }
+    }
+
+    /// Lengths and counts name arguments that exist and are values.
+    #[test]
+    fn sizes_come_from_values() {
+        for entry in all() {
+            for argument in entry.arguments {
+                let index = match argument.kind {
+                    Kind::Memory(block) => match block.extent {
+                        Extent::Bytes(index) | Extent::Items { count: index, .. } => index,
+                        Extent::Fixed(_) | Extent::Inner(_) => continue,
+                    },
+                    Kind::Vector { count, .. } => count,
+                    Kind::SignalMask { size } => size,
+                    _ => continue,
+                };
+                let source = entry.arguments.get(index);
+                assert!(
+                    source.is_some_and(|source| !source.kind.is_pointer()),
+                    "{}",
+                    entry.name
+                );
+            }
+        }
     }
 }
