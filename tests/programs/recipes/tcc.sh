@@ -7,7 +7,8 @@
 
 cp -R "$SOURCE"/. .
 ./configure --enable-static --extra-cflags='-O2 -g -w' --extra-ldflags=-static > /dev/null
-make -s -j "$JOBS" tcc
+# Configured, it would link with -s.
+make -s -j "$JOBS" LDFLAGS=-static tcc
 cp tcc "$OUT/tcc"
 cp -R include "$OUT/include"
 gcc -E -P -DONE_SOURCE=1 -I. -U__GNUC__ -D__TINYC__ tcc.c -o "$OUT/tcc.c"
