@@ -201,3 +201,28 @@ fn options_with_pointers_inside_are_refused() {
     );
     close(fake, &[left, right]);
 }
+
+#[test]
+fn a_message_in_too_many_pieces_is_not_cut() {
+    for (kind, is_cut) in [(libc::SOCK_DGRAM, false), (libc::SOCK_STREAM, true)] {
+        let mut fake = Fake::new(2300);
+        let pages = 1100;
+        fake.map_scattered(BASE, pages);
+        let pair = [
+            libc::AF_UNIX as u64,
+            (kind | libc::SOCK_NONBLOCK) as u64,
+            0,
+            BASE,
+        ];
+        assert_eq!(fake.call(libc::SYS_socketpair, &pair), 0);
+        let ends = fake.get_word(BASE);
+        let (left, right) = (ends & 0xffff_ffff, ends >> 32);
+        let send = [left, BASE, pages * PAGE, 0, 0, 0];
+        if is_cut {
+            assert!(fake.call(libc::SYS_sendto, &send) > 0);
+        } else {
+            assert_eq!(fake.error(libc::SYS_sendto, &send), libc::EMSGSIZE);
+        }
+        close(fake, &[left, right]);
+    }
+}

@@ -1,6 +1,6 @@
 //! `sendto` and `recvfrom`: messages of one buffer.
 
-use super::messages::broken;
+use super::messages::{broken, check_whole};
 use crate::memory::user::Access;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::gather::{Gather, Segment};
@@ -45,12 +45,15 @@ pub fn recvfrom(call: &mut Call<'_>) -> Result<i64, Stop> {
 }
 
 fn buffer(call: &Call<'_>, access: Access) -> Result<Gather, Stop> {
-    call.descriptor(0)?;
+    let descriptor = call.descriptor(0)?;
     let whole = Segment {
         at: call.argument(1),
         length: call.argument(2).min(host::MOST_MOVED),
     };
-    Gather::new(call.memory(), &[whole], 0, access).map_err(|fault| Call::stop(1, fault))
+    let gather =
+        Gather::new(call.memory(), &[whole], 0, access).map_err(|fault| Call::stop(1, fault))?;
+    check_whole(&gather, descriptor)?;
+    Ok(gather)
 }
 
 /// A buffer in several pieces travels as a message.

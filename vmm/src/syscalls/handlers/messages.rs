@@ -161,6 +161,7 @@ pub fn send(
     check_descriptors(call, &control)?;
     let gather = Gather::new(call.memory(), segments, 0, Access::Read)
         .map_err(|fault| Call::stop(ARGUMENT, fault))?;
+    check_whole(&gather, descriptor)?;
     let message = message(&mut name, name_length, &gather, &mut control);
     let pointer = std::ptr::from_ref(&message) as u64;
     Ok(host::commit(
@@ -192,6 +193,7 @@ pub fn receive(
     let mut control = vec![0u8; offered as usize];
     let mut gather = Gather::new(call.memory(), segments, 0, Access::Write)
         .map_err(|fault| Call::stop(ARGUMENT, fault))?;
+    check_whole(&gather, descriptor)?;
     let mut message = message(&mut name, STORAGE, &gather, &mut control);
     let pointer = std::ptr::from_mut(&mut message) as u64;
     let value = host::commit(
@@ -219,6 +221,31 @@ pub fn receive(
         .unwrap_or(&control);
     call.write(ARGUMENT, header.control, filled)?;
     Ok(received)
+}
+
+/// Lets a list that was cut off pass only where the rest may follow in another call: a message
+/// must not lose its end.
+///
+/// # Errors
+/// EMSGSIZE.
+pub fn check_whole(gather: &Gather, descriptor: i32) -> Result<(), Stop> {
+    if !gather.is_cut() {
+        return Ok(());
+    }
+    let (mut kind, mut length) = (0i32, 4u32);
+    let arguments = [
+        descriptor as u64,
+        libc::SOL_SOCKET as u64,
+        libc::SO_TYPE as u64,
+        std::ptr::from_mut(&mut kind) as u64,
+        std::ptr::from_mut(&mut length) as u64,
+        0,
+    ];
+    let known = host::commit(libc::SYS_getsockopt, arguments) == 0;
+    if known && kind != libc::SOCK_STREAM {
+        return Err(Stop::Errno(libc::EMSGSIZE));
+    }
+    Ok(())
 }
 
 /// Ends the program by `SIGPIPE` where the kernel would have sent it.
