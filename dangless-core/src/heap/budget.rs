@@ -3,9 +3,11 @@
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// Milliseconds of revocation in credit at the start.
-const CREDIT_MS: u64 = 200;
+const CREDIT_MS: u64 = 40;
 /// Most milliseconds of revocation that can be saved up.
-const MOST_MS: u64 = 1000;
+const MOST_MS: u64 = 100;
+/// Microseconds that a fault takes in a host that shadows page tables.
+const FAULT_US: u64 = 1;
 /// Share, in thousandths, that means no limit.
 const UNLIMITED: u64 = 1000;
 
@@ -13,6 +15,8 @@ const UNLIMITED: u64 = 1000;
 /// share is a policy, not a guarantee.
 pub struct Budget {
     share: u64,
+    /// Ticks that a fault takes in the host.
+    fault: u64,
     most: i64,
     left: AtomicI64,
     filled: AtomicU64,
@@ -25,6 +29,7 @@ impl Budget {
         let ticks = |ms: u64| i64::try_from(ticks_per_ms.saturating_mul(ms)).unwrap_or(i64::MAX);
         Self {
             share,
+            fault: ticks_per_ms.saturating_mul(FAULT_US) / 1000,
             most: ticks(MOST_MS),
             left: AtomicI64::new(ticks(CREDIT_MS)),
             filled: AtomicU64::new(now),
@@ -52,8 +57,14 @@ impl Budget {
         left > 0
     }
 
-    /// Takes out what a revocation cost.
-    pub fn spend(&self, ticks: u64) {
+    /// Takes out what a revocation cost that began and ended at these times, and the `faults` that
+    /// the program will take because of it.
+    pub fn spend_on(&self, began: u64, ended: u64, faults: u32) {
+        let later = self.fault.saturating_mul(faults.into());
+        self.spend(ended.saturating_sub(began).saturating_add(later));
+    }
+
+    fn spend(&self, ticks: u64) {
         let ticks = i64::try_from(ticks).unwrap_or(i64::MAX);
         let left = self.left.load(Ordering::Relaxed).saturating_sub(ticks);
         self.left.store(left, Ordering::Relaxed);

@@ -1,8 +1,8 @@
 //! Fronts: where a thread takes objects of one class from.
 //!
 //! A front goes once through the free objects of one chunk, in the order of their bits, and opens
-//! windows over the chunk's columns as it comes to them. It is given up only when it is used up,
-//! so an object of an older generation is always one that was handed out.
+//! windows over the chunk's columns as it comes to them. What a front lets go of is first taken out
+//! of its window, so an object of an older generation is always one that was handed out.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +12,7 @@ use super::handle::Handle;
 use super::ledger::{Entry, Ledger};
 use super::machine::Machine;
 use super::space::Space;
-use super::window::{bit_of, Use};
+use super::window::{bit_of, Use, Window};
 use super::OutOfMemory;
 use crate::address::{GuestVirtual, LARGE_PAGE_SIZE};
 use crate::paging::{Entry as TableEntry, Flags};
@@ -43,6 +43,12 @@ pub struct Front {
     unopened: [u64; MOST_COLUMNS as usize / 64],
     /// How many of them, or of those that have no free object, there are.
     left: u32,
+    /// Columns that are no longer handed out; their objects stay in the chunk's `open`.
+    dropped: [u64; MOST_COLUMNS as usize / 64],
+    /// How many of them there are.
+    lost: u32,
+    /// Columns of the class.
+    columns: u32,
     fresh: bool,
 }
 
@@ -71,6 +77,9 @@ impl Front {
         next: 0,
         unopened: [0; MOST_COLUMNS as usize / 64],
         left: 0,
+        dropped: [0; MOST_COLUMNS as usize / 64],
+        lost: 0,
+        columns: 0,
         fresh: false,
     };
 
@@ -102,6 +111,58 @@ impl Front {
             entry,
             zero: self.fresh,
         })
+    }
+
+    /// The chunk, if the front hands out from this window, which is of `column`.
+    pub fn serves(&self, window: Handle<Window>, column: u32) -> Option<Handle<Chunk>> {
+        let chunk = self.chunk?;
+        let same = window.chunk.get()? == chunk
+            && window.generation.load(Ordering::Relaxed) == self.generation;
+        (same && self.has_open(column)).then_some(chunk)
+    }
+
+    /// Whether the column has a window that objects are handed out from.
+    pub fn has_open(&self, column: u32) -> bool {
+        let (at, mask) = (column as usize / 64, 1 << (column % 64));
+        (self.unopened[at] | self.dropped[at]) & mask == 0
+    }
+
+    /// Number of the column's window.
+    pub const fn window(&self, column: u32) -> u64 {
+        self.first_window + column as u64
+    }
+
+    /// Whether so many columns are lost that a new generation is better.
+    pub const fn is_worn(&self) -> bool {
+        self.lost * 2 > self.columns - self.left
+    }
+
+    /// Hands out nothing of the column any more.
+    pub fn drop_column(&mut self, class: &Class, chunk: Handle<Chunk>, column: u32) {
+        self.dropped[column as usize / 64] |= 1 << (column % 64);
+        self.lost += 1;
+        let mut ready = self.word;
+        let mut back = 0;
+        while ready != 0 {
+            let bit = ready & ready.wrapping_neg();
+            ready ^= bit;
+            if class.place(self.base + bit.trailing_zeros()).1 == column {
+                back |= bit;
+            }
+        }
+        self.word ^= back;
+        if let Some(open) = Chunk::word(class, &chunk.open, self.base / 64) {
+            open.store(open.load(Ordering::Relaxed) | back, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes objects of the current word ready.
+    fn ready(&mut self, class: &Class, chunk: Handle<Chunk>, bits: u64) {
+        self.word |= bits;
+        self.rest &= !bits;
+        if let Some(open) = Chunk::word(class, &chunk.open, self.base / 64) {
+            open.store(open.load(Ordering::Relaxed) & !bits, Ordering::Relaxed);
+        }
     }
 }
 
@@ -149,16 +210,21 @@ impl<M: Machine> Space<M> {
         if let (None, Some(ledger)) = (front.entries, front.ledger) {
             front.entries = Some(self.entry_for(ledger, front.base).ok_or(OutOfMemory)?);
         }
-        if front.left == 0 {
-            front.word = core::mem::take(&mut front.rest);
+        if front.left == 0 && front.lost == 0 {
+            front.ready(class, chunk, front.rest);
             return Ok(true);
         }
         for _ in 0..FIRST_STEPS {
             if front.rest == 0 {
                 break;
             }
-            let (_, column) = class.place(front.base + front.rest.trailing_zeros());
+            let first = front.rest & front.rest.wrapping_neg();
+            let (_, column) = class.place(front.base + first.trailing_zeros());
             let (at, mask) = (column as usize / 64, 1 << (column % 64));
+            if front.dropped[at] & mask != 0 {
+                front.rest ^= first;
+                continue;
+            }
             if front.unopened[at] & mask != 0 {
                 if let Err(error) = self.open_window(front, chunk, number, column) {
                     // What is ready already can still be handed out.
@@ -171,8 +237,7 @@ impl<M: Machine> Space<M> {
                 front.unopened[at] &= !mask;
                 front.left -= 1;
             }
-            front.word |= front.rest & front.rest.wrapping_neg();
-            front.rest &= front.rest - 1;
+            front.ready(class, chunk, first);
         }
         Ok(true)
     }
@@ -216,8 +281,24 @@ impl<M: Machine> Space<M> {
         Ok(())
     }
 
-    /// Gives up a front that is used up.
-    fn retire(&self, front: &mut Front, chunk: Handle<Chunk>, number: usize) {
+    /// Gives up a front; the objects of its dropped columns are free again.
+    pub(super) fn retire(&self, front: &mut Front, chunk: Handle<Chunk>, number: usize) {
+        if front.lost > 0 {
+            let class = class::class(number);
+            let mut left = 0;
+            for index in 0..class.words() {
+                let free = Chunk::word(class, &chunk.free, index);
+                let open = Chunk::word(class, &chunk.open, index);
+                if let (Some(free), Some(open)) = (free, open) {
+                    let bits = open.load(Ordering::Relaxed);
+                    if bits != 0 {
+                        free.fetch_or(bits, Ordering::AcqRel);
+                        left += bits.count_ones();
+                    }
+                }
+            }
+            chunk.free_count.fetch_add(left, Ordering::SeqCst);
+        }
         if let Some(ledger) = front.ledger {
             self.leave_ledger(ledger);
         }
@@ -275,6 +356,7 @@ impl<M: Machine> Space<M> {
             ledger,
             unopened,
             left: class.columns,
+            columns: class.columns,
             fresh: chunk.fresh.load(Ordering::Relaxed) != 0,
             ..Front::EMPTY
         })

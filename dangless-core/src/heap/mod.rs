@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | `machine` | what the heap needs: memory, flushes, a clock |
 //! | `space` | the process-wide state and the operations of the malloc family |
-//! | `front`, `chunk`, `chunks` | handing objects out |
+//! | `front`, `chunk`, `chunks`, `wear` | handing objects out, and ceasing to |
 //! | `window` | the window table |
 //! | `revoke`, `budget` | taking addresses away, at once or queued |
 //! | `extent` | objects of more than a mebibyte |
@@ -38,6 +38,7 @@ mod object;
 mod revoke;
 mod space;
 mod tables;
+mod wear;
 mod window;
 
 use thiserror::Error;

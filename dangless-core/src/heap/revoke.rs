@@ -46,6 +46,8 @@ pub struct Edited {
     /// The page table that the closed window leaves behind.
     table: Option<GuestPhysical>,
     closed: bool,
+    /// Pages that the program will fault on again because the window was split.
+    faults: u32,
 }
 
 /// The windows that have freed objects waiting.
@@ -68,7 +70,7 @@ impl Queue {
     }
 
     /// Adds a window unless it is in the queue already.
-    fn push(&self, number: u64, window: &Window) {
+    pub(super) fn push(&self, number: u64, window: &Window) {
         if window.queued.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -106,14 +108,22 @@ impl<M: Machine> Space<M> {
     /// Revokes an object that was just freed, now or later.
     #[inline]
     pub(super) fn revoke(&self, heap: &mut Heap, freed: Freed) {
+        let dear = self.machine.directory_edits_are_immediate();
         // A wholly free window is closed by one store, whatever the budget says.
-        if self.budget.is_unlimited() || freed.last {
-            return self.revoke_now(freed);
+        if freed.last || (self.budget.is_unlimited() && !dear) {
+            self.revoke_now(&freed);
+            return;
         }
         let now = self.machine.now();
-        if self.budget.allows(now) {
-            self.revoke_now(freed);
-            self.budget.spend(self.machine.now().saturating_sub(now));
+        if self.budget.is_unlimited() || self.budget.allows(now) {
+            if dear {
+                self.spare_split(heap, freed.window);
+            }
+            let faults = self.revoke_now(&freed);
+            self.budget.spend_on(now, self.machine.now(), faults);
+            if dear && self.has_pending() {
+                self.drain(heap);
+            }
             return;
         }
         self.queue.push(freed.number, &freed.window);
@@ -122,11 +132,13 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Revokes the object, and with it what else is freed in its window where that costs nothing.
-    fn revoke_now(&self, freed: Freed) {
+    /// Revokes the object, and with it what else is freed in its window where that costs nothing;
+    /// answers how many pages the program will fault on because of it.
+    fn revoke_now(&self, freed: &Freed) -> u32 {
         let (edited, flush) = self.edit(freed.number, freed.window, Some(freed.position));
         flush.redeem(&self.machine);
-        self.return_objects(edited);
+        self.return_objects(&edited);
+        edited.faults
     }
 
     /// Whether freed objects wait for their revocation.
@@ -137,11 +149,23 @@ impl<M: Machine> Space<M> {
 
     /// Finishes every queued revocation.
     pub fn drain(&self, heap: &mut Heap) {
+        let began = self.machine.now();
+        let mut faults = self.drain_once(heap);
+        if self.has_pending() {
+            // Fronts that were given up have left windows to close.
+            faults += self.drain_once(heap);
+        }
+        self.budget.spend_on(began, self.machine.now(), faults);
+    }
+
+    fn drain_once(&self, heap: &mut Heap) -> u32 {
+        let dear = self.machine.directory_edits_are_immediate();
+        let mut faults = 0;
         let mut next = self.queue.detach();
         while next != 0 {
             let mut flush = Flush::empty();
             let mut used = 0;
-            while let Some(place) = heap.batch.get_mut(used) {
+            while used < BATCH {
                 let Some(number) = next.checked_sub(1) else {
                     break;
                 };
@@ -152,18 +176,23 @@ impl<M: Machine> Space<M> {
                 next = u64::from(window.next.load(Ordering::Relaxed));
                 // Objects freed from here on queue the window again.
                 window.queued.swap(false, Ordering::AcqRel);
+                if dear {
+                    self.spare_split(heap, window);
+                }
                 let (edited, owed) = self.edit(number, window, None);
                 flush = flush.merge(owed);
-                *place = Some(edited);
+                faults += edited.faults;
+                heap.batch[used] = Some(edited);
                 used += 1;
             }
             flush.redeem(&self.machine);
             for place in &mut heap.batch[..used] {
                 if let Some(edited) = place.take() {
-                    self.return_objects(edited);
+                    self.return_objects(&edited);
                 }
             }
         }
+        faults
     }
 
     /// Edits the window's page-table entries so that no freed object is reachable after the flush;
@@ -187,10 +216,11 @@ impl<M: Machine> Space<M> {
             objects,
             table: None,
             closed: closing,
+            faults: 0,
         };
         if closed {
             // The closing thread may not have flushed yet, so this one does it as well.
-            return (edited, flush);
+            return (edited, self.directory_edit(flush));
         }
         if table != 0 && !closing {
             for page in bits(&pages) {
@@ -216,6 +246,7 @@ impl<M: Machine> Space<M> {
                 };
                 self.mapper().split(slot, Level::Directory, new, keep);
                 window.table.store(new.0, Ordering::Relaxed);
+                edited.faults = window.unfreed.load(Ordering::Relaxed) * class.pages();
             }
             _ => {
                 // No memory for the table: the objects stay out of use, and the next drain tries
@@ -245,7 +276,7 @@ impl<M: Machine> Space<M> {
     }
 
     /// After the flush: returns the objects' memory and what a closed window leaves.
-    fn return_objects(&self, edited: Edited) {
+    fn return_objects(&self, edited: &Edited) {
         let window = edited.window;
         let class = class::class(usize::from(window.class.load(Ordering::Relaxed)));
         let column = u32::from(window.column.load(Ordering::Relaxed));

@@ -54,7 +54,7 @@ pub struct Space<M: Machine> {
 
 /// A thread's part of the heap.
 pub struct Heap {
-    fronts: [Front; CLASSES],
+    pub(super) fronts: [Front; CLASSES],
     /// Room for a batch of revocations.
     pub(super) batch: [Option<Edited>; BATCH],
 }

@@ -606,7 +606,7 @@ impl Space {
         let mut done = 0;
         for slice in self.slices(at, bytes.len() as u64, Access::Read)? {
             let part = bytes.get(done..done + slice.length).ok_or(Fault::Unmapped(at))?;
-            user::copy_in(slice, part).map_err(|()| Fault::Unmapped(at))?;
+            user::copy_in(slice, part).ok_or(Fault::Unmapped(at))?;
             done += slice.length;
         }
         Ok(())

@@ -153,15 +153,12 @@ pub fn write_value<T: Plain>(
     memory.write(at, bytes)
 }
 
-/// Copies `from` to the host slice, which is as long.
-///
-/// # Errors
-/// When the memory behind the slice has gone (its file shrank), or the lengths differ.
-pub fn copy_in(slice: HostSlice, from: &[u8]) -> Result<(), ()> {
+/// Copies `from` to the host slice, which is as long; `None` when the memory behind the slice has gone (its file shrank), or the lengths differ.
+pub fn copy_in(slice: HostSlice, from: &[u8]) -> Option<()> {
     if from.len() != slice.length {
-        return Err(());
+        return None;
     }
-    copy(slice, from.as_ptr().cast_mut(), Access::Write)
+    copy(slice, from.as_ptr().cast_mut(), Access::Write).ok()
 }
 
 /// Copies between a host slice and a buffer of the same length; `Access` as seen from the slice.

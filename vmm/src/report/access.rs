@@ -41,15 +41,24 @@ impl Access {
         code: &[u8],
         registers: &Registers,
     ) -> Self {
-        let size = match kind {
-            AccessKind::Execute => None,
-            AccessKind::Read | AccessKind::Write => size(kind, address, code, registers),
+        let (kind, size) = match kind {
+            AccessKind::Execute => (kind, None),
+            AccessKind::Read | AccessKind::Write => {
+                operand(kind, address, code, registers).unwrap_or((kind, None))
+            }
         };
         Self { kind, size }
     }
 }
 
-fn size(kind: AccessKind, address: u64, code: &[u8], registers: &Registers) -> Option<u64> {
+/// Direction and size of the operand that holds `address`. An operand that is read and written
+/// counts as written, whichever of the two the processor reports first (they differ in that).
+fn operand(
+    kind: AccessKind,
+    address: u64,
+    code: &[u8],
+    registers: &Registers,
+) -> Option<(AccessKind, Option<u64>)> {
     let code = code.get(..LONGEST_INSTRUCTION).unwrap_or(code);
     let instruction = Decoder::with_ip(64, code, registers.rip, DecoderOptions::NONE).decode();
     if instruction.is_invalid() {
@@ -57,7 +66,8 @@ fn size(kind: AccessKind, address: u64, code: &[u8], registers: &Registers) -> O
     }
     if instruction.is_string_instruction() {
         // Both operands are of the same element; a repeated one has no size as a whole.
-        return Some(instruction.memory_size().size() as u64).filter(|&size| size > 0);
+        let size = Some(instruction.memory_size().size() as u64).filter(|&size| size > 0);
+        return Some((kind, size));
     }
     let mut factory = InstructionInfoFactory::new();
     let operands = factory.info(&instruction).used_memory();
@@ -75,7 +85,10 @@ fn size(kind: AccessKind, address: u64, code: &[u8], registers: &Registers) -> O
         .iter()
         .filter(matching)
         .find(fits)
-        .map(|operand| operand.memory_size().size() as u64)
+        .map(|operand| {
+            let kind = if writes(operand.access()) { AccessKind::Write } else { kind };
+            (kind, Some(operand.memory_size().size() as u64))
+        })
 }
 
 const fn reads(access: OpAccess) -> bool {
