@@ -18,6 +18,9 @@ use crate::paging::{Entry, Flush, Level, TableMemory};
 
 /// Windows that share a flush.
 pub const BATCH: usize = 16;
+/// What closing a window costs later, in faults: the addresses that come in its place have to be
+/// opened, and the first access finds nothing shadowed.
+const RENEWAL: u32 = 8;
 /// Most objects that wait in the queue.
 const MOST_OBJECTS: u64 = 1 << 16;
 /// Most bytes that wait in the queue.
@@ -46,7 +49,7 @@ pub struct Edited {
     /// The page table that the closed window leaves behind.
     table: Option<GuestPhysical>,
     closed: bool,
-    /// Pages that the program will fault on again because the window was split.
+    /// What the program will pay for the edit later, in faults.
     faults: u32,
 }
 
@@ -133,7 +136,7 @@ impl<M: Machine> Space<M> {
     }
 
     /// Revokes the object, and with it what else is freed in its window where that costs nothing;
-    /// answers how many pages the program will fault on because of it.
+    /// answers how many faults the program will take because of it.
     fn revoke_now(&self, freed: &Freed) -> u32 {
         let (edited, flush) = self.edit(freed.number, freed.window, Some(freed.position));
         flush.redeem(&self.machine);
@@ -237,6 +240,7 @@ impl<M: Machine> Space<M> {
                 self.store(slot, Entry::ABSENT.bits());
                 window.closed.store(true, Ordering::Relaxed);
                 window.table.store(0, Ordering::Relaxed);
+                edited.faults = RENEWAL;
                 edited.table = (table != 0).then_some(GuestPhysical(table));
             }
             (Some(slot), Some(new)) => {
