@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use super::blocks::Run;
 use super::chunk::{Chunk, State};
-use super::class::{self, Class};
+use super::class::Class;
 use super::handle::Handle;
 use super::machine::Machine;
 use super::space::Space;
@@ -26,7 +26,7 @@ impl<M: Machine> Space<M> {
 
     /// A new chunk, active, all objects free.
     fn new_chunk(&self, number: usize) -> Option<Handle<Chunk>> {
-        let class = class::class(number);
+        let class = self.class(number);
         let chunk = self.spare_chunk()?;
         let Some(run) = self.blocks.take(&self.machine, 1) else {
             self.put_aside(chunk);
@@ -66,7 +66,7 @@ impl<M: Machine> Space<M> {
     /// for another chunk: it then does for that one what would have been done anyway.
     pub(super) fn settle_chunk(&self, chunk: Handle<Chunk>) {
         let (state, number) = chunk.status();
-        let Some(class) = class::get(number) else {
+        let Some(class) = self.classes.get(number) else {
             return;
         };
         let worth_a_look = match state {

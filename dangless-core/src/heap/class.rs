@@ -1,8 +1,13 @@
 //! Size classes: how a chunk is cut into objects.
 //!
 //! Classes of up to a page put `columns` objects on each page; bigger ones give an object `pages`
-//! whole pages and have one column. In both an object is named by its bit, `position * columns +
-//! column`, so that consecutive bits are neighbours in physical memory.
+//! whole pages and have one column. An object is named by its bit; objects are handed out in the
+//! order of their bits. Columns are taken in groups: group after group, in each position after
+//! position, in each column after column.
+//!
+//! There are two orders. In the *dense* one all columns are one group, so that consecutive bits are
+//! neighbours in physical memory. The *spread* one has an eighth of the columns in a group: fewer
+//! windows serve as many objects, which pays where a window is dear.
 
 use crate::address::{LARGE_PAGE_SIZE, PAGES_PER_LARGE, PAGE_SIZE};
 
@@ -27,6 +32,9 @@ pub const MOST_OBJECTS: u32 = (LARGE_PAGE_SIZE / 16) as u32;
 /// Most columns of a class.
 pub const MOST_COLUMNS: u32 = (PAGE_SIZE / 16) as u32;
 
+/// Groups of columns in the spread order.
+const SPREAD_GROUPS: u32 = 8;
+
 /// One size class.
 #[derive(Clone, Copy, Debug)]
 pub struct Class {
@@ -38,32 +46,106 @@ pub struct Class {
     pub stride: u32,
     /// Objects in a chunk.
     pub objects: u32,
-    /// 2^32 / columns, rounded up: divides a bit by the columns.
+    /// Columns of a group; the last group may have fewer.
+    group: u32,
+    /// 2^32 / columns, rounded up, for the columns of a group and of the last one.
+    reciprocals: [u64; 2],
+}
+
+/// Columns that are handed out together.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// Its first bit.
+    start: u32,
+    first_column: u32,
+    columns: u32,
     reciprocal: u64,
 }
 
+impl Group {
+    /// No columns.
+    pub const NONE: Self = Self {
+        start: 0,
+        first_column: 0,
+        columns: 0,
+        reciprocal: 0,
+    };
+
+    /// Position and column of the object with this bit, which is of the group. Exact: the bits of
+    /// a group times its columns are below 2^32.
+    #[must_use]
+    pub const fn place(&self, bit: u32) -> (u32, u32) {
+        let inside = bit - self.start;
+        let position = ((inside as u64 * self.reciprocal) >> 32) as u32;
+        (
+            position,
+            self.first_column + inside - position * self.columns,
+        )
+    }
+
+    /// The bit of the object at a place, whose column is of the group.
+    #[must_use]
+    pub const fn bit(&self, position: u32, column: u32) -> u32 {
+        self.start + position * self.columns + column - self.first_column
+    }
+
+    /// How many positions of a column have bits below `bit`, if there are that many.
+    #[must_use]
+    pub const fn positions_below(&self, bit: u32, column: u32) -> u32 {
+        bit.saturating_sub(self.start + column - self.first_column)
+            .div_ceil(self.columns)
+    }
+}
+
 impl Class {
-    const fn new(size: u32, columns: u32, pages: u32) -> Self {
+    const fn new(size: u32, columns: u32, pages: u32, groups: u32) -> Self {
+        let group = columns.div_ceil(groups);
+        let last = (columns - 1) % group + 1;
         Self {
             size,
             columns,
             stride: pages * PAGE_SIZE as u32,
             objects: PAGES_PER_LARGE as u32 / pages * columns,
-            reciprocal: (1u64 << 32).div_ceil(columns as u64),
+            group,
+            reciprocals: [
+                (1u64 << 32).div_ceil(group as u64),
+                (1u64 << 32).div_ceil(last as u64),
+            ],
         }
     }
 
-    /// Position and column of the object with this bit. Exact: bit * columns is below 2^32.
+    /// The group that starts with column `first`.
+    const fn group(&self, first: u32) -> Group {
+        let left = self.columns - first;
+        let (columns, reciprocal) = if left >= self.group {
+            (self.group, self.reciprocals[0])
+        } else {
+            (left, self.reciprocals[1])
+        };
+        Group {
+            start: first * self.positions(),
+            first_column: first,
+            columns,
+            reciprocal,
+        }
+    }
+
+    /// The group of the object with this bit. All bits of an aligned word are of one group.
     #[must_use]
-    pub const fn place(&self, bit: u32) -> (u32, u32) {
-        let position = ((bit as u64 * self.reciprocal) >> 32) as u32;
-        (position, bit - position * self.columns)
+    pub const fn group_of_bit(&self, bit: u32) -> Group {
+        self.group(bit / (self.group * self.positions()) * self.group)
+    }
+
+    /// The group of a column.
+    #[must_use]
+    pub const fn group_of_column(&self, column: u32) -> Group {
+        self.group(column / self.group * self.group)
     }
 
     /// The bit of the object at a place.
     #[must_use]
     pub const fn bit(&self, position: u32, column: u32) -> u32 {
-        position * self.columns + column
+        self.group_of_column(column).bit(position, column)
     }
 
     /// Position of the object whose pages hold the byte `inside` a window; may be past the last.
@@ -101,20 +183,25 @@ impl Class {
     }
 }
 
-static TABLE: [Class; CLASSES] = {
-    let mut table = [Class::new(16, 256, 1); CLASSES];
+/// The classes in the dense order.
+pub static DENSE: [Class; CLASSES] = table(1);
+/// The classes in the spread order.
+pub static SPREAD: [Class; CLASSES] = table(SPREAD_GROUPS);
+
+const fn table(groups: u32) -> [Class; CLASSES] {
+    let mut table = [Class::new(16, 256, 1, groups); CLASSES];
     let mut index = 0;
     while index < CLASSES {
         table[index] = if index < SMALL.len() {
-            Class::new(SMALL[index], PAGE_SIZE as u32 / SMALL[index], 1)
+            Class::new(SMALL[index], PAGE_SIZE as u32 / SMALL[index], 1, groups)
         } else {
             let pages = PAGED[index - SMALL.len()];
-            Class::new(pages * PAGE_SIZE as u32, 1, pages)
+            Class::new(pages * PAGE_SIZE as u32, 1, pages, groups)
         };
         index += 1;
     }
     table
-};
+}
 
 /// Class for each size up to a page, in steps of 16.
 static BY_STEP: [u8; PAGE_SIZE as usize / 16 + 1] = {
@@ -146,18 +233,6 @@ static BY_PAGES: [u8; LARGEST as usize / PAGE_SIZE as usize + 1] = {
     by_pages
 };
 
-/// The class with this number; numbers come from this module and are below [`CLASSES`].
-#[must_use]
-pub fn class(number: usize) -> &'static Class {
-    &TABLE[number]
-}
-
-/// The class with this number, if there is one.
-#[must_use]
-pub fn get(number: usize) -> Option<&'static Class> {
-    TABLE.get(number)
-}
-
 /// Number of the smallest class for objects of `size` bytes aligned to `align`, a power of two;
 /// `None` where only an extent will do.
 #[must_use]
@@ -174,7 +249,7 @@ pub fn number_for(size: u64, align: u64) -> Option<usize> {
         return Some(first);
     }
     // Objects lie at multiples of their size from an aligned address.
-    (first..CLASSES).find(|&number| u64::from(TABLE[number].size) % align == 0)
+    (first..CLASSES).find(|&number| u64::from(DENSE[number].size) % align == 0)
 }
 
 #[cfg(test)]
@@ -188,27 +263,30 @@ mod tests {
                 continue;
             }
             let number = number_for(size, 16).unwrap();
-            assert!(u64::from(class(number).size) >= size);
-            assert!(number == 0 || u64::from(class(number - 1).size) < size.max(1));
+            assert!(u64::from(DENSE[number].size) >= size);
+            assert!(number == 0 || u64::from(DENSE[number - 1].size) < size.max(1));
         }
         assert_eq!(number_for(LARGEST + 1, 16), None);
         assert_eq!(number_for(1, 2 << 20), None);
         for shift in 4..=20 {
             let number = number_for(3, 1 << shift).unwrap();
-            assert_eq!(class(number).size % (1 << shift), 0);
+            assert_eq!(DENSE[number].size % (1 << shift), 0);
         }
     }
 
     #[test]
     fn objects_do_not_overlap_and_fit() {
-        for number in 0..CLASSES {
-            let class = class(number);
+        for class in DENSE.iter().chain(&SPREAD) {
             assert!(class.columns * class.size <= class.stride && class.size % 16 == 0);
             assert!(class.objects <= MOST_OBJECTS && class.columns <= MOST_COLUMNS);
             for bit in 0..class.objects {
-                let (position, column) = class.place(bit);
+                let group = class.group_of_bit(bit);
+                assert_eq!(group.start, class.group_of_bit(bit / 64 * 64).start);
+                let (position, column) = group.place(bit);
                 assert!(column < class.columns && position < class.positions());
                 assert_eq!(class.bit(position, column), bit);
+                assert_eq!(group.positions_below(bit, column), position);
+                assert_eq!(group.positions_below(bit + 1, column), position + 1);
                 let offset = class.offset(position, column);
                 assert_eq!(class.position_of(offset), position);
                 assert!(offset + class.size <= LARGE_PAGE_SIZE as u32);

@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::chunk::{Chunk, State};
-use super::class::{self, Class, MOST_COLUMNS};
+use super::class::{Class, Group, MOST_COLUMNS};
 use super::handle::Handle;
 use super::ledger::{Entry, Ledger};
 use super::machine::Machine;
@@ -26,6 +26,8 @@ pub struct Front {
     /// Objects ready to be handed out: bits of `base` and up.
     word: u64,
     base: u32,
+    /// The columns of all bits of `base` and up in its word.
+    group: Group,
     /// Upper half of the chunk's cursor.
     generation: u32,
     chunk: Option<Handle<Chunk>>,
@@ -67,6 +69,7 @@ impl Front {
     pub const EMPTY: Self = Self {
         word: 0,
         base: 0,
+        group: Group::NONE,
         generation: 0,
         chunk: None,
         windows: GuestVirtual(0),
@@ -93,7 +96,7 @@ impl Front {
         let index = self.word.trailing_zeros();
         self.word &= self.word - 1;
         let bit = self.base + index;
-        let (position, column) = class.place(bit);
+        let (position, column) = self.group.place(bit);
         // SAFETY: the 64 objects of a word have their entries in one leaf.
         let entry = self
             .entries
@@ -146,7 +149,7 @@ impl Front {
         while ready != 0 {
             let bit = ready & ready.wrapping_neg();
             ready ^= bit;
-            if class.place(self.base + bit.trailing_zeros()).1 == column {
+            if self.group.place(self.base + bit.trailing_zeros()).1 == column {
                 back |= bit;
             }
         }
@@ -175,7 +178,7 @@ impl<M: Machine> Space<M> {
         front: &mut Front,
         number: usize,
     ) -> Result<Taken, OutOfMemory> {
-        let class = class::class(number);
+        let class = self.class(number);
         loop {
             if let Some(taken) = front.take(class) {
                 return Ok(taken);
@@ -197,12 +200,13 @@ impl<M: Machine> Space<M> {
         chunk: Handle<Chunk>,
         number: usize,
     ) -> Result<bool, OutOfMemory> {
-        let class = class::class(number);
+        let class = self.class(number);
         while front.rest == 0 {
             let Some(word) = Chunk::word(class, &chunk.open, front.next) else {
                 return Ok(false);
             };
             front.base = front.next * 64;
+            front.group = class.group_of_bit(front.base);
             front.rest = word.load(Ordering::Relaxed);
             front.entries = None;
             front.next += 1;
@@ -219,7 +223,7 @@ impl<M: Machine> Space<M> {
                 break;
             }
             let first = front.rest & front.rest.wrapping_neg();
-            let (_, column) = class.place(front.base + first.trailing_zeros());
+            let (_, column) = front.group.place(front.base + first.trailing_zeros());
             let (at, mask) = (column as usize / 64, 1 << (column % 64));
             if front.dropped[at] & mask != 0 {
                 front.rest ^= first;
@@ -250,7 +254,7 @@ impl<M: Machine> Space<M> {
         number: usize,
         column: u32,
     ) -> Result<(), OutOfMemory> {
-        let class = class::class(number);
+        let class = self.class(number);
         let window_number = front.first_window + u64::from(column);
         let at = self.windows.address(window_number);
         let window = self
@@ -284,7 +288,7 @@ impl<M: Machine> Space<M> {
     /// Gives up a front; the objects of its dropped columns are free again.
     pub(super) fn retire(&self, front: &mut Front, chunk: Handle<Chunk>, number: usize) {
         if front.lost > 0 {
-            let class = class::class(number);
+            let class = self.class(number);
             let mut left = 0;
             for index in 0..class.words() {
                 let free = Chunk::word(class, &chunk.free, index);
@@ -310,7 +314,7 @@ impl<M: Machine> Space<M> {
 
     /// A front over a chunk of the shelf, or over a new one.
     fn new_front(&self, number: usize) -> Result<Front, OutOfMemory> {
-        let class = class::class(number);
+        let class = self.class(number);
         let chunk = self.chunk_with_room(number).ok_or(OutOfMemory)?;
         let count = u64::from(class.columns);
         let Some(first_window) = self.windows.reserve(count, LARGE_PAGE_SIZE) else {
@@ -375,8 +379,9 @@ fn served(class: &Class, chunk: Handle<Chunk>, column: u32, all: bool) -> [u64; 
     let Some(open) = chunk.open.get() else {
         return served;
     };
+    let group = class.group_of_column(column);
     for position in 0..class.positions() {
-        let bit = class.bit(position, column);
+        let bit = group.bit(position, column);
         let (word, mask) = bit_of(position);
         if all || is_open(class, open, bit) {
             served[word] |= mask;

@@ -9,7 +9,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::class::{self, Class, CLASSES};
+use super::class::{Class, CLASSES, DENSE};
 use super::depot::StackId;
 use super::handle::{Handle, Link, Record};
 use super::lock::SpinLock;
@@ -73,7 +73,7 @@ fn leaves(class: &Class) -> u32 {
 impl Ledger {
     /// The link to leaf `index`; `None` past the last.
     fn leaf(this: Handle<Self>, index: u32) -> Option<Handle<Link<Entry>>> {
-        let class = class::get(this.class.load(Ordering::Relaxed) as usize)?;
+        let class = DENSE.get(this.class.load(Ordering::Relaxed) as usize)?;
         if index >= leaves(class) {
             return None;
         }
@@ -128,7 +128,7 @@ impl Queue {
     /// Detaches a ledger from its windows and puts its leaves aside.
     fn forget<M: Machine>(&mut self, space: &Space<M>, ledger: Handle<Ledger>) {
         let number = ledger.class.load(Ordering::Relaxed) as usize;
-        let class = class::class(number);
+        let class = &DENSE[number];
         let first = ledger.first.load(Ordering::Relaxed);
         for window in first..first + u64::from(class.columns) {
             if let Some(window) = space.windows.record(&space.machine, window) {
@@ -232,7 +232,7 @@ impl<M: Machine> Space<M> {
 }
 
 fn ledger_bytes(number: usize) -> u64 {
-    core::mem::size_of::<Ledger>() as u64 + u64::from(leaves(class::class(number))) * 8
+    core::mem::size_of::<Ledger>() as u64 + u64::from(leaves(&DENSE[number])) * 8
 }
 
 fn bytes_of(ledger: Handle<Ledger>) -> u64 {

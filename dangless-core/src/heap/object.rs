@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::class::{self, Class};
+use super::class::Class;
 use super::extent::Extent;
 use super::handle::Handle;
 use super::ledger::Ledger;
@@ -42,7 +42,7 @@ impl<M: Machine> Space<M> {
             Use::Nothing => None,
             Use::Extent => Some(Object::Extent(window.extent.get()?)),
             Use::Column => {
-                let class = class::get(window.class.load(Ordering::Relaxed).into())?;
+                let class = self.classes.get(usize::from(window.class.load(Ordering::Relaxed)))?;
                 let column = u32::from(window.column.load(Ordering::Relaxed));
                 let position = class.position_of(at.offset_in(LARGE_PAGE_SIZE) as u32);
                 if position >= class.positions() || !is_set(&window.served, position) {

@@ -8,7 +8,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::chunk::Chunk;
-use super::class::{self, Class};
+use super::class::Class;
 use super::handle::Handle;
 use super::machine::Machine;
 use super::space::{Heap, Space};
@@ -203,7 +203,7 @@ impl<M: Machine> Space<M> {
     /// that one.
     fn edit(&self, number: u64, window: Handle<Window>, only: Option<u32>) -> (Edited, Flush) {
         let at = self.windows.address(number);
-        let class = class::class(usize::from(window.class.load(Ordering::Relaxed)));
+        let class = self.class(usize::from(window.class.load(Ordering::Relaxed)));
         let _edits = window.edit();
         let table = window.table.load(Ordering::Relaxed);
         let closed = window.closed.load(Ordering::Relaxed);
@@ -282,7 +282,7 @@ impl<M: Machine> Space<M> {
     /// After the flush: returns the objects' memory and what a closed window leaves.
     fn return_objects(&self, edited: &Edited) {
         let window = edited.window;
-        let class = class::class(usize::from(window.class.load(Ordering::Relaxed)));
+        let class = self.class(usize::from(window.class.load(Ordering::Relaxed)));
         let column = u32::from(window.column.load(Ordering::Relaxed));
         let Some(chunk) = window.chunk.get() else {
             return;

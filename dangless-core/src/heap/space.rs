@@ -10,7 +10,7 @@ use super::arena::{pointer, Arena};
 use super::blocks::Blocks;
 use super::budget::Budget;
 use super::chunk::{Chunk, Shelf};
-use super::class::{self, CLASSES};
+use super::class::{self, Class, CLASSES};
 use super::depot::{Depot, StackId};
 use super::extent::Extent;
 use super::front::{Front, Taken};
@@ -38,6 +38,8 @@ pub struct Space<M: Machine> {
     /// Sizes and stacks are recorded.
     pub(super) detect: bool,
     stack_depth: usize,
+    /// The size classes, in the order that suits the machine.
+    pub(super) classes: &'static [Class; CLASSES],
     pub(super) windows: Windows,
     pub(super) blocks: Blocks,
     pub(super) arena: Arena,
@@ -90,6 +92,11 @@ impl<M: Machine> Space<M> {
         Ok(Self {
             detect,
             stack_depth: config.stack_depth as usize,
+            classes: if machine.directory_edits_are_immediate() {
+                &class::SPREAD
+            } else {
+                &class::DENSE
+            },
             windows: Windows::new(
                 GuestVirtual(config.alias_start),
                 GuestVirtual(config.alias_end),
@@ -140,7 +147,7 @@ impl<M: Machine> Space<M> {
             });
         };
         let front = &mut heap.fronts[number];
-        let taken = match front.take(class::class(number)) {
+        let taken = match front.take(self.class(number)) {
             Some(taken) => taken,
             None => match self.take_slowly(front, number) {
                 Ok(taken) => taken,
@@ -288,6 +295,11 @@ impl<M: Machine> Space<M> {
         let frames = &frames[..frames.len().min(self.stack_depth)];
         self.depot
             .number(&self.machine, &self.blocks, thread & 0xffff_ffff, frames)
+    }
+
+    /// The class with this number; numbers come from `class` and from records.
+    pub(super) fn class(&self, number: usize) -> &'static Class {
+        &self.classes[number]
     }
 
     /// A new zeroed record of `bytes`, at least the size of `T`.

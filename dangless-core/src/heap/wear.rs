@@ -8,7 +8,7 @@
 use core::sync::atomic::Ordering;
 
 use super::chunk::Chunk;
-use super::class::{self, Class};
+use super::class::Class;
 use super::front::Front;
 use super::handle::Handle;
 use super::machine::Machine;
@@ -27,7 +27,7 @@ impl<M: Machine> Space<M> {
         let Some(chunk) = front.serves(window, column) else {
             return;
         };
-        let class = class::class(number);
+        let class = self.class(number);
         let first = first_unused(class, chunk, column);
         let unused: u32 = unused(window, first).iter().map(ones).sum();
         if unused == 0 || window.unfreed.load(Ordering::Acquire) != unused {
@@ -43,7 +43,7 @@ impl<M: Machine> Space<M> {
 
     /// Gives up a front that has lost most of its columns.
     fn abandon(&self, front: &mut Front, chunk: Handle<Chunk>, number: usize) {
-        let class = class::class(number);
+        let class = self.class(number);
         for column in 0..class.columns {
             if !front.has_open(column) {
                 continue;
@@ -67,7 +67,8 @@ fn ones(word: &u64) -> u32 {
 /// The first position of the column that the chunk's cursor has not passed.
 fn first_unused(class: &Class, chunk: Handle<Chunk>, column: u32) -> u32 {
     let cursor = chunk.cursor.load(Ordering::Relaxed) as u32;
-    cursor.saturating_sub(column).div_ceil(class.columns)
+    let group = class.group_of_column(column);
+    group.positions_below(cursor, column)
 }
 
 /// The window's objects from position `first` on.
