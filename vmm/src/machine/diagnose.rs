@@ -142,10 +142,9 @@ impl Guest {
     /// else the program's `EFAULT`.
     pub(super) fn revoked_argument(
         &mut self,
-        call: &'static str,
-        argument: usize,
-        name: &'static str,
+        system_call: SystemCall,
         address: GuestVirtual,
+        writes: bool,
     ) -> Result<i64, End> {
         if !self.is_protected() {
             return Ok(-i64::from(libc::EFAULT));
@@ -155,14 +154,11 @@ impl Guest {
             return Ok(-i64::from(libc::EFAULT));
         }
         let registers = self.registers();
-        let system_call = SystemCall {
-            name: call.to_owned(),
-            argument: u32::try_from(argument).unwrap_or(0),
-            argument_name: name.to_owned(),
-        };
+        let kind = if writes { AccessKind::Write } else { AccessKind::Read };
+        let access = Access { kind, size: None };
         // The instruction before the return address is `syscall`, two bytes long.
         let stack = self.walk(&registers, registers.rip.wrapping_sub(2));
-        let report = self.report(&record, registers, &stack, None, Some(address.0), Some(system_call));
+        let report = self.report(&record, registers, &stack, Some(access), Some(address.0), Some(system_call));
         Err(End::Error(Box::new(report)))
     }
 

@@ -3,7 +3,7 @@
 use super::guest::Guest;
 use super::vcpu::Exit;
 use crate::process::Outcome;
-use crate::report::Report;
+use crate::report::{Report, SystemCall};
 use dangless_core::abi::exit::{Upcall, PORT_EXCEPTION, PORT_REQUEST, PORT_SYSCALL};
 use dangless_core::abi::layout;
 
@@ -81,8 +81,14 @@ impl Guest {
                 argument,
                 name,
                 address,
+                writes,
             } => {
-                let value = self.revoked_argument(call, argument, name, address)?;
+                let system_call = SystemCall {
+                    name: call.to_owned(),
+                    argument: u32::try_from(argument).unwrap_or(0),
+                    argument_name: name.to_owned(),
+                };
+                let value = self.revoked_argument(system_call, address, writes)?;
                 self.machine.vcpu.set_rax(value as u64);
             }
         }

@@ -26,6 +26,8 @@ pub enum Outcome {
         name: &'static str,
         /// The freed address.
         address: dangless_core::address::GuestVirtual,
+        /// Whether the call would write there.
+        writes: bool,
     },
 }
 

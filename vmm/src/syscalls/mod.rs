@@ -28,7 +28,7 @@ pub mod table;
 use crate::process::{Outcome, Process};
 use call::{Call, Stop};
 use observer::Observer;
-use table::entry::{Entry, Service};
+use table::entry::{Direction, Entry, Service};
 
 /// Serves one system call of the program.
 ///
@@ -75,6 +75,9 @@ fn serve(process: &mut dyn Process, entry: &'static Entry, arguments: [u64; 6]) 
                 .get(argument)
                 .map_or("", |argument| argument.name),
             address,
+            writes: entry.arguments.get(argument).is_some_and(|argument| {
+                matches!(argument.kind.direction(), Some(Direction::Out | Direction::InOut))
+            }),
         },
         Err(Stop::End(outcome)) => outcome,
     }

@@ -2,6 +2,7 @@
 //! host page, be absent, read-only, or freed.
 
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
+use dangless_vmm::syscalls::table::{self, entry::Direction};
 use dangless_vmm::memory::user::{Access, Fault, HostSlice, UserMemory};
 use dangless_vmm::process::{Errno, MapRequest, Outcome, Process};
 use dangless_vmm::syscalls::dispatch;
@@ -219,7 +220,10 @@ impl Fake {
 
 /// The report that a freed argument gives.
 pub fn revoked(call: &'static str, argument: usize, name: &'static str, at: u64) -> Outcome {
+    let entry = table::all().find(|entry| entry.name == call).expect("the call is known");
+    let direction = entry.arguments[argument - 1].kind.direction();
     Outcome::Revoked {
+        writes: matches!(direction, Some(Direction::Out | Direction::InOut)),
         call,
         argument,
         name,
