@@ -18,8 +18,16 @@ fn main() {
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("set by cargo"));
     let workspace = manifest.parent().expect("vmm lies in the workspace");
-    for watched in ["guest-runtime", "dangless-core/src", "dangless-core/Cargo.toml", "Cargo.toml"] {
-        println!("cargo:rerun-if-changed={}", workspace.join(watched).display());
+    for watched in [
+        "guest-runtime",
+        "dangless-core/src",
+        "dangless-core/Cargo.toml",
+        "Cargo.toml",
+    ] {
+        println!(
+            "cargo:rerun-if-changed={}",
+            workspace.join(watched).display()
+        );
     }
     let image = build_runtime(workspace, &out.join("runtime"));
     let data = std::fs::read(&image).expect("the runtime was just built");
@@ -36,7 +44,13 @@ fn build_runtime(workspace: &Path, target: &Path) -> PathBuf {
     ];
     let status = Command::new(cargo)
         .current_dir(workspace)
-        .args(["build", "--package", "dangless-guest-runtime", "--profile", "runtime"])
+        .args([
+            "build",
+            "--package",
+            "dangless-guest-runtime",
+            "--profile",
+            "runtime",
+        ])
         .args(["--target", "x86_64-unknown-linux-gnu"])
         .arg("--target-dir")
         .arg(target)
@@ -53,8 +67,15 @@ fn generate(data: &[u8], out: &Path) -> String {
     let header = object::elf::FileHeader64::<object::Endianness>::parse(data).expect("an ELF file");
     let endian = header.endian().expect("a known byte order");
     let file = object::File::parse(data).expect("an ELF file");
-    let mut text = String::from("/// The loadable segments of the runtime.\npub const SEGMENTS: &[Segment] = &[\n");
-    for (index, program) in header.program_headers(endian, data).expect("headers").iter().enumerate() {
+    let mut text = String::from(
+        "/// The loadable segments of the runtime.\npub const SEGMENTS: &[Segment] = &[\n",
+    );
+    for (index, program) in header
+        .program_headers(endian, data)
+        .expect("headers")
+        .iter()
+        .enumerate()
+    {
         if program.p_type(endian) != PT_LOAD {
             continue;
         }
@@ -77,7 +98,8 @@ fn generate(data: &[u8], out: &Path) -> String {
     text.push_str("];\n");
     for symbol in file.symbols().filter(|s| s.is_definition()) {
         let Ok(name) = symbol.name() else { continue };
-        if name.starts_with("dangless_") || name.ends_with("_entry") || name == "exception_entries" {
+        if name.starts_with("dangless_") || name.ends_with("_entry") || name == "exception_entries"
+        {
             writeln!(
                 text,
                 "/// Address of the runtime's `{name}`.\npub const {}: u64 = {:#x};",
@@ -96,9 +118,14 @@ fn relocate(file: &object::File<'_>, start: u64, bytes: &mut [u8]) {
         let RelocationFlags::Elf { r_type } = relocation.flags() else {
             panic!("not an ELF relocation");
         };
-        assert_eq!(r_type, R_X86_64_RELATIVE, "the runtime needs a relocation of another kind");
+        assert_eq!(
+            r_type, R_X86_64_RELATIVE,
+            "the runtime needs a relocation of another kind"
+        );
         let value = BASE.wrapping_add_signed(relocation.addend());
-        let Some(offset) = at.checked_sub(start).map(|o| o as usize) else { continue };
+        let Some(offset) = at.checked_sub(start).map(|o| o as usize) else {
+            continue;
+        };
         if let Some(word) = bytes.get_mut(offset..offset + 8) {
             word.copy_from_slice(&value.to_le_bytes());
         }

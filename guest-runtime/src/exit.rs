@@ -61,6 +61,11 @@ pub fn unwind_table() -> u64 {
 /// Ends the program with a message.
 pub fn panic(message: &[u8]) -> ! {
     loop {
-        request(Request::Panic, message.as_ptr() as u64, message.len() as u64, 0);
+        request(
+            Request::Panic,
+            message.as_ptr() as u64,
+            message.len() as u64,
+            0,
+        );
     }
 }

@@ -50,7 +50,10 @@ pub fn start() -> u64 {
         heap.write(Heap::new());
         (*area::current()).heap = heap as u64;
     }
-    log::line(log::level::DEBUG, format_args!("thread heap at {heap:p}, {} bytes", size_of::<Heap>()));
+    log::line(
+        log::level::DEBUG,
+        format_args!("thread heap at {heap:p}, {} bytes", size_of::<Heap>()),
+    );
     0
 }
 
@@ -95,10 +98,16 @@ impl Call {
 
     fn allocate(self, size: u64, align: u64, zeroed: bool) -> Option<u64> {
         let (heap, thread) = own();
-        let layout = Layout { size, align, zeroed };
+        let layout = Layout {
+            size,
+            align,
+            zeroed,
+        };
         // SAFETY: the vCPU's own heap; one call of the family runs at a time on a vCPU.
         let heap = unsafe { &mut *heap };
-        let at = space().allocate(heap, layout, self.stack().frames(), thread).ok();
+        let at = space()
+            .allocate(heap, layout, self.stack().frames(), thread)
+            .ok();
         at.map(|at| at.0)
     }
 

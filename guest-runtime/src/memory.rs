@@ -65,7 +65,10 @@ pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, bytes: usize) 
         // SAFETY: the caller promises both ranges. Volatile, so that the loop is not compiled
         // into a call of this very function.
         let (a, b) = unsafe {
-            (one.add(index).read_volatile(), other.add(index).read_volatile())
+            (
+                one.add(index).read_volatile(),
+                other.add(index).read_volatile(),
+            )
         };
         if a != b {
             return i32::from(a) - i32::from(b);

@@ -64,7 +64,8 @@ impl Stack {
             exact: false,
         };
         let rest = stack.frames.get_mut(1..depth).unwrap_or_default();
-        let found = Walker::new(table(), memory, Bounds { low: sp, high }, start, depth - 1).fill(rest);
+        let found =
+            Walker::new(table(), memory, Bounds { low: sp, high }, start, depth - 1).fill(rest);
         stack.length += found;
         stack
     }

@@ -14,7 +14,9 @@ fn main() -> Result<(), Error> {
     };
     let rest: Vec<_> = arguments.collect();
     let start = || {
-        let sandbox = Sandbox::new(&program).arguments(&rest).stdio(Stdio::Captured);
+        let sandbox = Sandbox::new(&program)
+            .arguments(&rest)
+            .stdio(Stdio::Captured);
         std::thread::spawn(move || sandbox.run())
     };
     let runs = [start(), start()];
@@ -23,8 +25,17 @@ fn main() -> Result<(), Error> {
             eprintln!("a sandbox panicked");
             std::process::exit(1);
         };
-        let Outcome { status, stdout, reports, .. } = outcome?;
-        println!("{status:?}, {} bytes of output, {} reports", stdout.len(), reports.len());
+        let Outcome {
+            status,
+            stdout,
+            reports,
+            ..
+        } = outcome?;
+        println!(
+            "{status:?}, {} bytes of output, {} reports",
+            stdout.len(),
+            reports.len()
+        );
     }
     Ok(())
 }

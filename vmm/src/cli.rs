@@ -8,7 +8,9 @@ use std::path::PathBuf;
 /// Runs a program in a tiny virtual machine and stops its use-after-free, double free and invalid free.
 #[derive(Debug, Parser)]
 #[command(name = "dangless-vmm", version, arg_required_else_help = true)]
-#[command(after_help = "exit status: the program's own, 128+signal, 1 (or --exit-code) after a report, 125 if the VMM fails")]
+#[command(
+    after_help = "exit status: the program's own, 128+signal, 1 (or --exit-code) after a report, 125 if the VMM fails"
+)]
 pub struct Arguments {
     /// How the heap is treated.
     #[arg(long, value_enum, default_value_t = ProfileName::Detect)]
@@ -79,7 +81,11 @@ pub struct Arguments {
     pub doctor: bool,
 
     /// The program and its arguments.
-    #[arg(trailing_var_arg = true, value_name = "PROGRAM [ARGUMENTS]", required_unless_present = "doctor")]
+    #[arg(
+        trailing_var_arg = true,
+        value_name = "PROGRAM [ARGUMENTS]",
+        required_unless_present = "doctor"
+    )]
     pub program: Vec<OsString>,
 }
 
@@ -130,7 +136,9 @@ fn size(text: &str) -> Result<u64, String> {
         Some('t' | 'T') => (&text[..text.len() - 1], 40),
         _ => (text, 0),
     };
-    let number: u64 = digits.parse().map_err(|_| "not a size such as 512M or 4G".to_owned())?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "not a size such as 512M or 4G".to_owned())?;
     let bytes = number
         .checked_mul(1 << shift)
         .ok_or_else(|| "too large".to_owned())?;
@@ -169,7 +177,8 @@ mod tests {
 
     #[test]
     fn the_programs_own_options_are_left_alone() {
-        let parsed = Arguments::parse_from(["dangless-vmm", "--ring", "3", "./ls", "--stats", "-v"]);
+        let parsed =
+            Arguments::parse_from(["dangless-vmm", "--ring", "3", "./ls", "--stats", "-v"]);
         assert_eq!(parsed.program, ["./ls", "--stats", "-v"]);
         assert!(!parsed.stats && !parsed.verbose);
     }

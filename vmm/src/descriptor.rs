@@ -13,7 +13,10 @@ const RESERVED: u64 = 24;
 /// The lowest number that the VMM gives its own descriptors.
 #[must_use]
 pub fn lowest_hidden() -> RawFd {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the structure is ours and of the right type.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
     let top = limit.rlim_cur.clamp(64, 1024);

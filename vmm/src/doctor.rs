@@ -30,7 +30,11 @@ pub fn examine() -> Diagnosis {
     let able = match describe(&mut text) {
         Ok(()) => true,
         Err(error) => {
-            line(&mut text, "verdict", &format!("cannot run programs: {error}"));
+            line(
+                &mut text,
+                "verdict",
+                &format!("cannot run programs: {error}"),
+            );
             false
         }
     };
@@ -44,7 +48,11 @@ fn line(text: &mut String, name: &str, value: &str) {
 
 fn describe(text: &mut String) -> Result<(), BootError> {
     let kvm = host::open()?;
-    line(text, "kvm", &format!("/dev/kvm opens, API version {}", kvm.get_api_version()));
+    line(
+        text,
+        "kvm",
+        &format!("/dev/kvm opens, API version {}", kvm.get_api_version()),
+    );
     line(text, "capabilities", &capabilities(&kvm));
     let flags = if host::has_hardware_virtualisation() {
         "offered (vmx or svm)"
@@ -57,9 +65,21 @@ fn describe(text: &mut String) -> Result<(), BootError> {
     let started = Instant::now();
     let mut machine = Machine::new(RingChoice::Auto, MEMORY)?;
     let took = started.elapsed();
-    line(text, "machine", &format!("made and probed in {:.1} ms", took.as_secs_f64() * 1e3));
+    line(
+        text,
+        "machine",
+        &format!("made and probed in {:.1} ms", took.as_secs_f64() * 1e3),
+    );
     let native = machine.ring == Ring::Zero;
-    line(text, "ring 0", if native { "native" } else { "emulated by the host: not usable" });
+    line(
+        text,
+        "ring 0",
+        if native {
+            "native"
+        } else {
+            "emulated by the host: not usable"
+        },
+    );
     let paging = if machine.shadow_paging {
         "shadow page tables"
     } else {
@@ -72,12 +92,18 @@ fn describe(text: &mut String) -> Result<(), BootError> {
             line(
                 text,
                 "syscall",
-                &format!("from ring {from} enters at privilege level {}", trial.syscall_level),
+                &format!(
+                    "from ring {from} enters at privilege level {}",
+                    trial.syscall_level
+                ),
             );
             line(
                 text,
                 "exit to the VMM",
-                &format!("{:.1} us a round trip", trial.round_trip.as_secs_f64() * 1e6),
+                &format!(
+                    "{:.1} us a round trip",
+                    trial.round_trip.as_secs_f64() * 1e6
+                ),
             );
         }
         Err(why) => return Err(HostError::Trial(why).into()),
@@ -100,7 +126,11 @@ fn capabilities(kvm: &Kvm) -> String {
         ("tsc-control", Cap::TscControl),
     ]
     .map(|(name, capability)| {
-        let sign = if kvm.check_extension(capability) { '+' } else { '-' };
+        let sign = if kvm.check_extension(capability) {
+            '+'
+        } else {
+            '-'
+        };
         format!("{sign}{name}")
     })
     .join(" ")
@@ -110,10 +140,19 @@ fn address_width(kvm: &Kvm) -> Result<String, HostError> {
     let cpuid = kvm
         .get_supported_cpuid(kvm_bindings::KVM_MAX_CPUID_ENTRIES)
         .map_err(HostError::call("KVM_GET_SUPPORTED_CPUID"))?;
-    let leaf = cpuid.as_slice().iter().find(|leaf| leaf.function == 0x8000_0008);
+    let leaf = cpuid
+        .as_slice()
+        .iter()
+        .find(|leaf| leaf.function == 0x8000_0008);
     Ok(leaf.map_or_else(
         || "unknown".to_owned(),
-        |leaf| format!("{} bits physical, {} bits virtual", leaf.eax & 0xff, leaf.eax >> 8 & 0xff),
+        |leaf| {
+            format!(
+                "{} bits physical, {} bits virtual",
+                leaf.eax & 0xff,
+                leaf.eax >> 8 & 0xff
+            )
+        },
     ))
 }
 

@@ -83,7 +83,8 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
 /// Looks a name without a slash up in PATH, as a shell does.
 fn find_program(name: &std::ffi::OsStr) -> PathBuf {
     let given = PathBuf::from(name);
-    if given.components().count() > 1 || given.is_file() && name.as_encoded_bytes().contains(&b'/') {
+    if given.components().count() > 1 || given.is_file() && name.as_encoded_bytes().contains(&b'/')
+    {
         return given;
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -105,7 +106,9 @@ fn watch(arguments: &Arguments) -> Result<Watch, Error> {
     if let Some(path) = &arguments.log {
         let what = "cannot open the log file";
         let file = open(path, what)?;
-        watch = watch.log(file).map_err(|source| Error::Process { what, source })?;
+        watch = watch
+            .log(file)
+            .map_err(|source| Error::Process { what, source })?;
     }
     Ok(watch)
 }

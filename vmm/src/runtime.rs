@@ -18,4 +18,7 @@ pub struct Segment {
 
 include!(concat!(env!("OUT_DIR"), "/runtime.rs"));
 
-const _: () = assert!(layout::RUNTIME_IMAGE == 96 << 40, "build.rs relocates for this address");
+const _: () = assert!(
+    layout::RUNTIME_IMAGE == 96 << 40,
+    "build.rs relocates for this address"
+);

@@ -31,11 +31,19 @@ fn seed_file(relocatable: bool) -> Vec<u8> {
     };
     program(0, 1, 4, [0, 0x40_0000, 0x40_0000, 0x1000, 0x1000, 0x1000]);
     program(1, 1, 5, [0x1000, TEXT, TEXT, 0x800, 0x800, 0x1000]);
-    program(2, 1, 6, [0x1800, 0x40_2800, 0x40_2800, 0x400, 0x2000, 0x1000]);
+    program(
+        2,
+        1,
+        6,
+        [0x1800, 0x40_2800, 0x40_2800, 0x400, 0x2000, 0x1000],
+    );
     program(3, 0x6474_e551, 6, [0, 0, 0, 0, 0, 16]);
     let names = b"\0malloc\0free\0calloc\0.symtab\0.strtab\0.text\0";
     put(0x2400, names);
-    for (index, (name, value)) in [(1u32, TEXT), (8, TEXT + 0x20), (13, TEXT + 0x40)].iter().enumerate() {
+    for (index, (name, value)) in [(1u32, TEXT), (8, TEXT + 0x20), (13, TEXT + 0x40)]
+        .iter()
+        .enumerate()
+    {
         let at = 0x2500 + 24 * (index + 1);
         put(at, &name.to_le_bytes());
         put(at + 4, &[0x12, 0, 3, 0]);
@@ -157,5 +165,8 @@ fn a_million_damaged_files_get_an_answer() {
         }
     }
     // Damage that no parser notices, and damage that it does: both must have been tried.
-    assert!(good > 50_000 && bad > 50_000, "{good} accepted, {bad} refused");
+    assert!(
+        good > 50_000 && bad > 50_000,
+        "{good} accepted, {bad} refused"
+    );
 }

@@ -98,7 +98,10 @@ impl Elf {
     /// First address past the image, page-aligned, before the load bias.
     #[must_use]
     pub fn end(&self) -> u64 {
-        let last = self.segments.last().map_or(0, |segment| segment.address + segment.size);
+        let last = self
+            .segments
+            .last()
+            .map_or(0, |segment| segment.address + segment.size);
         last.next_multiple_of(PAGE_SIZE)
     }
 }
@@ -108,9 +111,7 @@ impl Elf {
 /// # Errors
 /// What is wrong with it.
 pub fn parse<'data, R: ReadRef<'data>>(data: R) -> Result<Elf, ElfError> {
-    let magic: &[u8] = data
-        .read_bytes_at(0, 20)
-        .map_err(|()| not_elf(data))?;
+    let magic: &[u8] = data.read_bytes_at(0, 20).map_err(|()| not_elf(data))?;
     let (class, order) = (magic[4], magic[5]);
     if !magic.starts_with(b"\x7fELF") {
         return Err(not_elf(data));
@@ -135,7 +136,9 @@ pub fn parse<'data, R: ReadRef<'data>>(data: R) -> Result<Elf, ElfError> {
     if headers.len() > MOST_HEADERS {
         return Err(ElfError::Malformed("it has too many program headers"));
     }
-    let file_size = data.len().map_err(|()| ElfError::Malformed("its size is unknown"))?;
+    let file_size = data
+        .len()
+        .map_err(|()| ElfError::Malformed("its size is unknown"))?;
     let mut parsed = Elf {
         segments: Vec::new(),
         entry: header.e_entry(endian),
@@ -165,7 +168,9 @@ pub fn parse<'data, R: ReadRef<'data>>(data: R) -> Result<Elf, ElfError> {
         } else if kind == elf::PT_INTERP {
             let name = program.data(endian, data).unwrap_or_default();
             let name = name.split(|&b| b == 0).next().unwrap_or_default();
-            return Err(ElfError::Dynamic(String::from_utf8_lossy(name).into_owned()));
+            return Err(ElfError::Dynamic(
+                String::from_utf8_lossy(name).into_owned(),
+            ));
         } else if kind == elf::PT_GNU_STACK {
             parsed.executable_stack = program.p_flags(endian).0 & elf::PF_X.0 != 0;
         }
@@ -204,15 +209,27 @@ fn segment(
         protection,
     };
     if segment.file_size > segment.size {
-        return Err(ElfError::Malformed("a segment is larger in the file than in memory"));
+        return Err(ElfError::Malformed(
+            "a segment is larger in the file than in memory",
+        ));
     }
-    if segment.offset.checked_add(segment.file_size).is_none_or(|end| end > file_size) {
+    if segment
+        .offset
+        .checked_add(segment.file_size)
+        .is_none_or(|end| end > file_size)
+    {
         return Err(ElfError::Malformed("a segment lies outside the file"));
     }
     if segment.offset % PAGE_SIZE != segment.address % PAGE_SIZE {
-        return Err(ElfError::Malformed("a segment's address and offset disagree within the page"));
+        return Err(ElfError::Malformed(
+            "a segment's address and offset disagree within the page",
+        ));
     }
-    if segment.address.checked_add(segment.size).is_none_or(|end| end > layout::USER_END) {
+    if segment
+        .address
+        .checked_add(segment.size)
+        .is_none_or(|end| end > layout::USER_END)
+    {
         return Err(ElfError::Placement {
             start: segment.address,
             size: segment.size,

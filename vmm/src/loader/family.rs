@@ -80,7 +80,9 @@ fn symbol_table<'data, R: ReadRef<'data>>(
     let endian = Endianness::Little;
     let header = elf::FileHeader64::<Endianness>::parse(data).ok()?;
     let sections = header.sections(endian, data).ok()?;
-    let table = sections.iter().find(|section| section.sh_type(endian) == elf::SHT_SYMTAB)?;
+    let table = sections
+        .iter()
+        .find(|section| section.sh_type(endian) == elf::SHT_SYMTAB)?;
     let strings = sections.iter().nth(table.sh_link(endian) as usize)?;
     let symbols = table.data_as_array(endian, data).ok()?;
     Some((symbols, strings.data(endian, data).ok()?))
@@ -121,10 +123,15 @@ pub fn find<'data, R: ReadRef<'data>>(data: R) -> Search {
             continue;
         }
         let start = symbol.st_name(endian) as usize;
-        let Some(name) = names.get(start..).and_then(|rest| rest.split(|&b| b == 0).next()) else {
+        let Some(name) = names
+            .get(start..)
+            .and_then(|rest| rest.split(|&b| b == 0).next())
+        else {
             continue;
         };
-        let Some(entry) = found.get_mut(name) else { continue };
+        let Some(entry) = found.get_mut(name) else {
+            continue;
+        };
         if symbol.st_bind() == elf::STB_LOCAL {
             entry.local.push(value);
         } else {
@@ -134,9 +141,16 @@ pub fn find<'data, R: ReadRef<'data>>(data: R) -> Search {
     let address = |name: &str| found.get(name.as_bytes()).and_then(Found::address);
     // Several local functions of that name: one of them may be the allocator's.
     let is_unclear = |name: &str| {
-        address(name).is_none() && found.get(name.as_bytes()).is_some_and(|f| !f.local.is_empty())
+        address(name).is_none()
+            && found
+                .get(name.as_bytes())
+                .is_some_and(|f| !f.local.is_empty())
     };
-    if symbols.len() <= 1 || address(FOREIGN).is_some() || is_unclear("malloc") || is_unclear("free") {
+    if symbols.len() <= 1
+        || address(FOREIGN).is_some()
+        || is_unclear("malloc")
+        || is_unclear("free")
+    {
         return Search::Unknown;
     }
     if NAMES.iter().all(|(name, _)| address(name).is_none()) {
@@ -147,7 +161,9 @@ pub fn find<'data, R: ReadRef<'data>>(data: R) -> Search {
         errno_location: address("__errno_location").or_else(|| address("___errno_location")),
     };
     for (name, target) in NAMES {
-        let Some(address) = address(name) else { continue };
+        let Some(address) = address(name) else {
+            continue;
+        };
         if !family.replacements.iter().any(|r| r.address == address) {
             family.replacements.push(Replacement {
                 address,

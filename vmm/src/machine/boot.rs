@@ -79,7 +79,9 @@ pub struct Machine {
 }
 
 fn hide(descriptor: RawFd) -> Result<RawFd, HostError> {
-    descriptor::hide(descriptor).map(IntoRawFd::into_raw_fd).map_err(HostError::Descriptor)
+    descriptor::hide(descriptor)
+        .map(IntoRawFd::into_raw_fd)
+        .map_err(HostError::Descriptor)
 }
 
 fn processor_features(kvm: &Kvm) -> Result<CpuId, HostError> {
@@ -103,9 +105,7 @@ impl Machine {
     pub fn new(choice: RingChoice, memory: u64) -> Result<Self, BootError> {
         let low = host::open()?;
         // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
-        let kvm = unsafe {
-            Kvm::from_raw_fd(hide(low.as_raw_fd())?)
-        };
+        let kvm = unsafe { Kvm::from_raw_fd(hide(low.as_raw_fd())?) };
         drop(low);
         let low = kvm.create_vm().map_err(HostError::call("KVM_CREATE_VM"))?;
         // SAFETY: as above.
@@ -113,18 +113,27 @@ impl Machine {
             .map_err(HostError::call("KVM_CREATE_VM"))?;
         drop(low);
         let vm = Arc::new(vm);
-        let physical = Arc::new(Physical::new(Arc::clone(&vm), memory.min(layout::DIRECT_MAP_SIZE))?);
+        let physical = Arc::new(Physical::new(
+            Arc::clone(&vm),
+            memory.min(layout::DIRECT_MAP_SIZE),
+        )?);
         let tables = Arc::new(Tables::new(Arc::clone(&physical)));
         let root = tables.frame()?;
         let blocks = physical.allocate(1, Use::Runtime)?;
-        let low = vm.create_vcpu(0).map_err(HostError::call("KVM_CREATE_VCPU"))?;
+        let low = vm
+            .create_vcpu(0)
+            .map_err(HostError::call("KVM_CREATE_VCPU"))?;
         // SAFETY: as above.
         let fd = unsafe { vm.create_vcpu_from_rawfd(hide(low.as_raw_fd())?) }
             .map_err(HostError::call("KVM_CREATE_VCPU"))?;
         drop(low);
         let descriptors = vec![kvm.as_raw_fd(), vm.as_raw_fd(), fd.as_raw_fd()];
         let tsc_per_ms = fd.get_tsc_khz().map_or(2_000_000, u64::from);
-        let wanted = if choice == RingChoice::Three { Ring::Three } else { Ring::Zero };
+        let wanted = if choice == RingChoice::Three {
+            Ring::Three
+        } else {
+            Ring::Zero
+        };
         let start = Start {
             area: layout::VCPU_AREAS,
             root: root.0,
@@ -249,7 +258,9 @@ impl Machine {
     /// # Errors
     /// When the host refuses.
     pub(super) fn start_ticker(&self) -> Result<Ticker, HostError> {
-        let pending = self.area.add(std::mem::offset_of!(VcpuArea, pending) as u64);
+        let pending = self
+            .area
+            .add(std::mem::offset_of!(VcpuArea, pending) as u64);
         Ticker::start(Arc::clone(&self.physical), pending, self.vcpu.descriptor())
     }
 
@@ -289,7 +300,10 @@ impl Machine {
         for (index, byte) in into.iter_mut().enumerate() {
             let at = GuestVirtual(at.wrapping_add(index as u64));
             let found = self.mapper().translate(at).ok_or(())?;
-            if !matches!(self.physical.use_of(found.physical), Use::Runtime | Use::Granted) {
+            if !matches!(
+                self.physical.use_of(found.physical),
+                Use::Runtime | Use::Granted
+            ) {
                 return Err(());
             }
             let host = self.physical.host(found.physical, 1).ok_or(())?;
@@ -307,7 +321,8 @@ impl Machine {
         let block = self.physical.allocate(1, Use::Runtime)?;
         self.extend_direct_map()?;
         let start = GuestVirtual(at).align_down(LARGE_PAGE_SIZE);
-        self.mapper().map(start, block, LARGE_PAGE_SIZE, Flags::DATA)?;
+        self.mapper()
+            .map(start, block, LARGE_PAGE_SIZE, Flags::DATA)?;
         Ok(())
     }
 
@@ -321,7 +336,12 @@ impl Machine {
         let start = self.physical.allocate(blocks, Use::Runtime)?;
         self.extend_direct_map()?;
         copy_to(&self.physical, start, bytes);
-        self.mapper().map(GuestVirtual(at), start, blocks * LARGE_PAGE_SIZE, Flags::READ)?;
+        self.mapper().map(
+            GuestVirtual(at),
+            start,
+            blocks * LARGE_PAGE_SIZE,
+            Flags::READ,
+        )?;
         Ok(())
     }
 }
@@ -351,22 +371,37 @@ fn place_runtime(
     let area_at = block.add(64 << 10);
     let mut next = area_at.add(area::SIZE);
     mapper.map(GuestVirtual(layout::CONFIG), config, PAGE_SIZE, Flags::DATA)?;
-    mapper.map(GuestVirtual(layout::VCPU_AREAS), area_at, area::SIZE, Flags::DATA)?;
+    mapper.map(
+        GuestVirtual(layout::VCPU_AREAS),
+        area_at,
+        area::SIZE,
+        Flags::DATA,
+    )?;
     for segment in runtime::SEGMENTS {
         let start = GuestVirtual(segment.address).align_down(PAGE_SIZE);
         let lead = segment.address - start.0;
         let length = (lead + segment.size).next_multiple_of(PAGE_SIZE);
         if next.add(length).0 > block.0 + LARGE_PAGE_SIZE {
-            return Err(MemoryError::Exhausted { limit: LARGE_PAGE_SIZE }.into());
+            return Err(MemoryError::Exhausted {
+                limit: LARGE_PAGE_SIZE,
+            }
+            .into());
         }
         copy_to(physical, next.add(lead), segment.bytes);
-        let flags = Flags { write: segment.write, execute: segment.execute };
+        let flags = Flags {
+            write: segment.write,
+            execute: segment.execute,
+        };
         mapper.map(start, next, length, flags)?;
         next = next.add(length);
     }
     let base = layout::VCPU_AREAS;
     copy_to(physical, area_at.add(area::GDT), &segments::gdt(base));
-    copy_to(physical, area_at.add(area::IDT), &segments::idt(runtime::EXCEPTION_ENTRIES));
+    copy_to(
+        physical,
+        area_at.add(area::IDT),
+        &segments::idt(runtime::EXCEPTION_ENTRIES),
+    );
     copy_to(physical, area_at.add(area::TSS), &segments::tss(base));
     if let Some(host) = physical.host(area_at, area::SIZE) {
         // SAFETY: the area was just allocated, reads zero (valid for its integers), and no vCPU
@@ -377,5 +412,8 @@ fn place_runtime(
         // SAFETY: no arguments, no memory.
         area.thread = unsafe { libc::gettid() } as u64;
     }
-    Ok(Place { area: area_at, config })
+    Ok(Place {
+        area: area_at,
+        config,
+    })
 }

@@ -31,7 +31,8 @@ struct ProgramFile {
 impl AsRef<[u8]> for ProgramFile {
     fn as_ref(&self) -> &[u8] {
         // A file that has gone leaves the report without names.
-        self.bytes.get_or_init(|| std::fs::read(&self.path).unwrap_or_default())
+        self.bytes
+            .get_or_init(|| std::fs::read(&self.path).unwrap_or_default())
     }
 }
 
@@ -117,7 +118,14 @@ impl Guest {
                 let access = self.access_of(fault);
                 let registers = self.registers();
                 let stack = self.walk(&registers, registers.rip);
-                let report = self.report(&record, registers, &stack, Some(access), Some(fault.address), None);
+                let report = self.report(
+                    &record,
+                    registers,
+                    &stack,
+                    Some(access),
+                    Some(fault.address),
+                    None,
+                );
                 Err(End::Error(Box::new(report)))
             }
             // The host reported a fault for an entry that has just become present; unless the
@@ -129,7 +137,10 @@ impl Guest {
 
     /// The runtime found an error in a call of the malloc family.
     pub(super) fn report_from_runtime(&mut self) -> Result<(), End> {
-        let record = self.machine.area().map_or_else(ErrorRecord::default, |area| area.error);
+        let record = self
+            .machine
+            .area()
+            .map_or_else(ErrorRecord::default, |area| area.error);
         let mut registers = self.registers();
         if let Some(caller) = record.access.address.first() {
             registers.rip = *caller;
@@ -154,11 +165,22 @@ impl Guest {
             return Ok(-i64::from(libc::EFAULT));
         }
         let registers = self.registers();
-        let kind = if writes { AccessKind::Write } else { AccessKind::Read };
+        let kind = if writes {
+            AccessKind::Write
+        } else {
+            AccessKind::Read
+        };
         let access = Access { kind, size: None };
         // The instruction before the return address is `syscall`, two bytes long.
         let stack = self.walk(&registers, registers.rip.wrapping_sub(2));
-        let report = self.report(&record, registers, &stack, Some(access), Some(address.0), Some(system_call));
+        let report = self.report(
+            &record,
+            registers,
+            &stack,
+            Some(access),
+            Some(address.0),
+            Some(system_call),
+        );
         Err(End::Error(Box::new(report)))
     }
 
@@ -179,7 +201,10 @@ impl Guest {
 
     fn describe(&mut self, address: u64) -> Result<ErrorRecord, End> {
         self.upcall(Upcall::Describe, [address, 0, 0])?;
-        Ok(self.machine.area().map_or_else(ErrorRecord::default, |area| area.error))
+        Ok(self
+            .machine
+            .area()
+            .map_or_else(ErrorRecord::default, |area| area.error))
     }
 
     fn access_of(&self, fault: &Fault) -> Access {
@@ -201,7 +226,11 @@ impl Guest {
     fn walk(&mut self, registers: &Registers, pc: u64) -> Vec<Caller> {
         // Built now if it is not there yet.
         self.context.table();
-        let table = self.context.table.as_ref().map_or(Table::EMPTY, ProgramTable::view);
+        let table = self
+            .context
+            .table
+            .as_ref()
+            .map_or(Table::EMPTY, ProgramTable::view);
         let start = Position {
             pc,
             sp: registers.rsp,
@@ -209,7 +238,13 @@ impl Guest {
             exact: true,
         };
         let mut stack = vec![Caller { pc, exact: true }];
-        stack.extend(Walker::new(table, StackReader(self), Bounds::UNKNOWN, start, DEEPEST));
+        stack.extend(Walker::new(
+            table,
+            StackReader(self),
+            Bounds::UNKNOWN,
+            start,
+            DEEPEST,
+        ));
         stack
     }
 
@@ -278,4 +313,3 @@ impl Guest {
         }
     }
 }
-

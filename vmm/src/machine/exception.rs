@@ -49,7 +49,16 @@ impl Fault {
 }
 
 /// Vectors whose frame starts with an error code.
-const WITH_CODE: u32 = 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30;
+const WITH_CODE: u32 = 1 << 8
+    | 1 << 10
+    | 1 << 11
+    | 1 << 12
+    | 1 << 13
+    | 1 << 14
+    | 1 << 17
+    | 1 << 21
+    | 1 << 29
+    | 1 << 30;
 
 /// How often one instruction may fault at one address before it counts as stuck.
 const MOST_REPEATS: u32 = 64;
@@ -62,7 +71,11 @@ impl Guest {
         let mut special = vcpu.special().map_err(|e| End::Broken(e.to_string()))?;
         let mut words = [0u64; 6];
         let has_code = WITH_CODE >> vector & 1 == 1;
-        let frame = if has_code { &mut words[..] } else { &mut words[1..] };
+        let frame = if has_code {
+            &mut words[..]
+        } else {
+            &mut words[1..]
+        };
         let low = layout::VCPU_AREAS + area::FAULT_STACK;
         let on_stack = registers.rsp.checked_sub(low).filter(|offset| {
             registers.rsp % 8 == 0 && offset + 8 * frame.len() as u64 <= area::FAULT_STACK_SIZE
@@ -77,7 +90,10 @@ impl Guest {
         let [code, pc, _, flags, sp, _] = words;
         if self.machine.ring == Ring::Three {
             segments::set_ring(&mut special, Ring::Three);
-            self.machine.vcpu.set_special(&special).map_err(|e| End::Broken(e.to_string()))?;
+            self.machine
+                .vcpu
+                .set_special(&special)
+                .map_err(|e| End::Broken(e.to_string()))?;
         }
         self.machine.vcpu.set_registers(&kvm_regs {
             rip: pc,

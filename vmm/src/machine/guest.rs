@@ -1,6 +1,7 @@
 //! A program in a machine: the process that system calls see.
 
 use super::boot::Machine;
+use super::diagnose::Context;
 use super::run::End;
 use super::segments::Ring;
 use super::tick::Ticker;
@@ -8,13 +9,12 @@ use crate::memory::space::{Space, Stale};
 use crate::memory::user::UserMemory;
 use crate::observe::Observer;
 use crate::process::{Errno, MapRequest, Outcome, Process};
-use super::diagnose::Context;
 use crate::syscalls::state::CallState;
 use dangless_core::abi::exit::Upcall;
 use dangless_core::abi::layout;
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
-use std::os::fd::RawFd;
 use std::ops::Range;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -101,7 +101,9 @@ impl Guest {
             ..kvm_bindings::kvm_regs::default()
         });
         if guest.protected && guest.upcall(Upcall::Start, [0; 3])? != 0 {
-            return Err(End::Broken("no memory for the heap; raise --memory".to_owned()));
+            return Err(End::Broken(
+                "no memory for the heap; raise --memory".to_owned(),
+            ));
         }
         Ok(guest)
     }
@@ -197,11 +199,20 @@ impl Process for Guest {
     }
 
     fn map(&mut self, request: MapRequest) -> Result<u64, Errno> {
-        let MapRequest { at, length, protection, flags, descriptor, offset } = request;
+        let MapRequest {
+            at,
+            length,
+            protection,
+            flags,
+            descriptor,
+            offset,
+        } = request;
         let kind = flags & libc::MAP_TYPE;
         let anonymous = flags & libc::MAP_ANONYMOUS != 0;
         let fixed = flags & (libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE) != 0;
-        if kind != libc::MAP_PRIVATE && kind != libc::MAP_SHARED && kind != libc::MAP_SHARED_VALIDATE
+        if kind != libc::MAP_PRIVATE
+            && kind != libc::MAP_SHARED
+            && kind != libc::MAP_SHARED_VALIDATE
             || length == 0
             || offset % PAGE_SIZE != 0
             || protection & !KNOWN_PROTECTION & !(libc::PROT_GROWSDOWN | libc::PROT_GROWSUP) != 0
@@ -232,7 +243,11 @@ impl Process for Guest {
             wanted
         } else {
             let hint = at & !(PAGE_SIZE - 1);
-            let limit = if flags & libc::MAP_32BIT != 0 { 1 << 31 } else { 0 };
+            let limit = if flags & libc::MAP_32BIT != 0 {
+                1 << 31
+            } else {
+                0
+            };
             let start = self
                 .space
                 .find_free(if hint < 0x1_0000 { 0 } else { hint }, length, limit)
@@ -255,9 +270,12 @@ impl Process for Guest {
                 .map_err(|_| Errno(libc::ENOMEM))?;
         } else {
             let host_flags = flags & (libc::MAP_TYPE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
-            self.space.map_host(wanted.clone(), protection, host_flags, descriptor, offset)?;
+            self.space
+                .map_host(wanted.clone(), protection, host_flags, descriptor, offset)?;
         }
-        self.machine.extend_direct_map().map_err(|_| Errno(libc::ENOMEM))?;
+        self.machine
+            .extend_direct_map()
+            .map_err(|_| Errno(libc::ENOMEM))?;
         Ok(wanted.start)
     }
 
@@ -285,7 +303,9 @@ impl Process for Guest {
             }
         })?;
         let stale = self.space.protect(&wanted, protection)?;
-        self.machine.extend_direct_map().map_err(|_| Errno(libc::ENOMEM))?;
+        self.machine
+            .extend_direct_map()
+            .map_err(|_| Errno(libc::ENOMEM))?;
         self.clear(stale)
     }
 
@@ -336,13 +356,18 @@ impl Process for Guest {
             && !self.space.is_occupied(&more)
             && self.space.extend(&old, &more).is_ok()
         {
-            self.machine.extend_direct_map().map_err(|_| Errno(libc::ENOMEM))?;
+            self.machine
+                .extend_direct_map()
+                .map_err(|_| Errno(libc::ENOMEM))?;
             return Ok(at);
         }
         if !may_move {
             return Err(Errno(libc::ENOMEM));
         }
-        let start = self.space.find_free(0, new_length, 0).ok_or(Errno(libc::ENOMEM))?;
+        let start = self
+            .space
+            .find_free(0, new_length, 0)
+            .ok_or(Errno(libc::ENOMEM))?;
         self.relocate(old, start..start + new_length)
     }
 
@@ -421,7 +446,8 @@ impl Process for Guest {
     }
 
     fn is_mapped(&self, at: u64, length: u64) -> bool {
-        at.checked_add(length).is_some_and(|end| self.space.is_covered(&(at..end)))
+        at.checked_add(length)
+            .is_some_and(|end| self.space.is_covered(&(at..end)))
     }
 
     fn fs_base(&self) -> u64 {
@@ -461,8 +487,12 @@ impl Guest {
             let stale = self.space.remove(&(old.start + length..old.end));
             self.clear(stale)?;
         }
-        let stale = self.space.relocate(&(old.start..old.start + length), &target)?;
-        self.machine.extend_direct_map().map_err(|_| Errno(libc::ENOMEM))?;
+        let stale = self
+            .space
+            .relocate(&(old.start..old.start + length), &target)?;
+        self.machine
+            .extend_direct_map()
+            .map_err(|_| Errno(libc::ENOMEM))?;
         self.clear(stale)?;
         Ok(target.start)
     }

@@ -83,5 +83,8 @@ pub fn has_hardware_virtualisation() -> bool {
     };
     text.lines()
         .find(|line| line.starts_with("flags"))
-        .is_some_and(|line| line.split_whitespace().any(|flag| flag == "vmx" || flag == "svm"))
+        .is_some_and(|line| {
+            line.split_whitespace()
+                .any(|flag| flag == "vmx" || flag == "svm")
+        })
 }

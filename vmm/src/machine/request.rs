@@ -20,7 +20,9 @@ impl Guest {
         let answer = match Request::from_number(registers.rax) {
             Some(Request::Grant) => self.grant(first, second == 1),
             Some(Request::Release) => {
-                self.machine.physical.release(GuestPhysical(first), second, Use::Granted);
+                self.machine
+                    .physical
+                    .release(GuestPhysical(first), second, Use::Granted);
                 0
             }
             Some(Request::Discard) => {
@@ -58,7 +60,9 @@ impl Guest {
             return FAILED;
         }
         if huge {
-            self.machine.physical.advise_huge(start, blocks * LARGE_PAGE_SIZE);
+            self.machine
+                .physical
+                .advise_huge(start, blocks * LARGE_PAGE_SIZE);
         }
         start.0
     }

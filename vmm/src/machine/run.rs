@@ -49,14 +49,19 @@ impl Guest {
         }
         let at = self.machine.vcpu.registers().rip;
         let waiting = self.machine.area().is_some_and(|area| area.pending != 0);
-        if !self.is_protected() || !waiting || (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at) {
+        if !self.is_protected()
+            || !waiting
+            || (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at)
+        {
             return Ok(());
         }
         self.upcall(Upcall::Drain, [0; 3]).map(|_| ())
     }
 
     fn serve_syscall(&mut self) -> Result<(), End> {
-        self.machine.lower_ring().map_err(|error| End::Broken(error.to_string()))?;
+        self.machine
+            .lower_ring()
+            .map_err(|error| End::Broken(error.to_string()))?;
         let registers = self.machine.vcpu.registers();
         // The instruction is finished first, so that upcalls may run in the middle of the call.
         self.machine.vcpu.return_from_syscall(registers.rax);

@@ -90,7 +90,10 @@ pub fn set_up(sregs: &mut kvm_sregs, base: u64, root: u64, fs_base: u64, ring: R
     };
     sregs.ds = null;
     sregs.es = null;
-    sregs.fs = kvm_segment { base: fs_base, ..null };
+    sregs.fs = kvm_segment {
+        base: fs_base,
+        ..null
+    };
     sregs.gs = kvm_segment { base, ..null };
     sregs.tr = kvm_segment {
         base: base + area::TSS,
@@ -128,10 +131,8 @@ const TSS_BYTES: usize = 104 + 32 + 1;
 pub fn gdt(base: u64) -> [u8; GDT_BYTES] {
     let mut table = [0u8; GDT_BYTES];
     let task = base + area::TSS;
-    let low = (TSS_BYTES as u64 - 1)
-        | (task & 0xff_ffff) << 16
-        | 0x8b << 40
-        | (task >> 24 & 0xff) << 56;
+    let low =
+        (TSS_BYTES as u64 - 1) | (task & 0xff_ffff) << 16 | 0x8b << 40 | (task >> 24 & 0xff) << 56;
     for (selector, descriptor) in [
         (KERNEL_CODE, 0x00af_9b00_0000_ffff),
         (KERNEL_DATA, 0x00cf_9300_0000_ffff),

@@ -41,7 +41,10 @@ pub struct Ticker {
 }
 
 fn failed(call: &'static str) -> HostError {
-    HostError::Call { call, source: kvm_ioctls::Error::last() }
+    HostError::Call {
+        call,
+        source: kvm_ioctls::Error::last(),
+    }
 }
 
 impl Ticker {
@@ -50,7 +53,11 @@ impl Ticker {
     ///
     /// # Errors
     /// When the host refuses the signal mask or the thread.
-    pub fn start(physical: Arc<Physical>, pending: GuestPhysical, vcpu: RawFd) -> Result<Self, HostError> {
+    pub fn start(
+        physical: Arc<Physical>,
+        pending: GuestPhysical,
+        vcpu: RawFd,
+    ) -> Result<Self, HostError> {
         static HANDLER: Once = Once::new();
         HANDLER.call_once(|| {
             // SAFETY: installs a handler that does nothing for a signal that nobody else uses;
@@ -62,7 +69,10 @@ impl Ticker {
                 libc::sigaction(KICK, &action, std::ptr::null_mut());
             }
         });
-        let mut inside = SignalMask { length: 8, set: [0; 8] };
+        let mut inside = SignalMask {
+            length: 8,
+            set: [0; 8],
+        };
         // SAFETY: the sets are ours; only this thread's mask changes. The kernel's set is the
         // first eight bytes of the C library's.
         unsafe {
@@ -88,7 +98,9 @@ impl Ticker {
         let thread = std::thread::Builder::new()
             .name("dangless-tick".to_owned())
             .spawn(move || {
-                let Some(word) = physical.host(pending, 8) else { return };
+                let Some(word) = physical.host(pending, 8) else {
+                    return;
+                };
                 // SAFETY: an aligned word of the area, anonymous memory kept alive by `physical`.
                 let word = unsafe { AtomicU64::from_ptr(word.cast()) };
                 let mut pause = PERIOD;
@@ -107,7 +119,10 @@ impl Ticker {
                 }
             })
             .map_err(|source: io::Error| HostError::Thread(source))?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// Consumes a kick that has interrupted the guest; must be called on the vCPU's thread.

@@ -38,9 +38,17 @@ impl Machine {
             layout::USER_END,
         );
         let rights = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
-        space.map_anonymous(CODE..CODE + 4096, rights, true).map_err(|e| e.to_string())?;
-        space.write(GuestVirtual(CODE), &LOOP).map_err(|e| e.to_string())?;
-        self.vcpu.set_registers(&kvm_regs { rip: CODE, rflags: 2, ..kvm_regs::default() });
+        space
+            .map_anonymous(CODE..CODE + 4096, rights, true)
+            .map_err(|e| e.to_string())?;
+        space
+            .write(GuestVirtual(CODE), &LOOP)
+            .map_err(|e| e.to_string())?;
+        self.vcpu.set_registers(&kvm_regs {
+            rip: CODE,
+            rflags: 2,
+            ..kvm_regs::default()
+        });
         self.expect_syscall()?;
         let special = self.vcpu.special().map_err(|e| e.to_string())?;
         let start = Instant::now();

@@ -6,7 +6,8 @@
 use super::host::HostError;
 use super::segments::{self, Ring};
 use kvm_bindings::{
-    kvm_fpu, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, CpuId, Msrs, KVM_INTERNAL_ERROR_EMULATION,
+    kvm_fpu, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, CpuId, Msrs,
+    KVM_INTERNAL_ERROR_EMULATION,
 };
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd};
 use std::os::fd::{AsRawFd, RawFd};
@@ -55,7 +56,9 @@ impl Vcpu {
     /// When KVM refuses a register.
     pub fn new(fd: VcpuFd, cpuid: &CpuId, start: &Start) -> Result<Self, HostError> {
         let mut vcpu = Self { fd };
-        vcpu.fd.set_cpuid2(cpuid).map_err(HostError::call("KVM_SET_CPUID2"))?;
+        vcpu.fd
+            .set_cpuid2(cpuid)
+            .map_err(HostError::call("KVM_SET_CPUID2"))?;
         let features = cpuid
             .as_slice()
             .iter()
@@ -67,7 +70,9 @@ impl Vcpu {
         };
         // The tile state needs permission from the host's kernel; everything else is free.
         xcrs.xcrs[0].value = features & !(3 << 17);
-        vcpu.fd.set_xcrs(&xcrs).map_err(HostError::call("KVM_SET_XCRS"))?;
+        vcpu.fd
+            .set_xcrs(&xcrs)
+            .map_err(HostError::call("KVM_SET_XCRS"))?;
         vcpu.fd
             .set_fpu(&kvm_fpu {
                 fcw: 0x37f,
@@ -86,7 +91,10 @@ impl Vcpu {
             ..kvm_msr_entry::default()
         });
         let msrs = Msrs::from_entries(&entries).map_err(|_| HostError::Capability("MSR lists"))?;
-        let set = vcpu.fd.set_msrs(&msrs).map_err(HostError::call("KVM_SET_MSRS"))?;
+        let set = vcpu
+            .fd
+            .set_msrs(&msrs)
+            .map_err(HostError::call("KVM_SET_MSRS"))?;
         if set != entries.len() {
             return Err(HostError::Capability("the system-call registers"));
         }
@@ -143,7 +151,9 @@ impl Vcpu {
     /// # Errors
     /// When KVM refuses.
     pub fn special(&self) -> Result<kvm_sregs, HostError> {
-        self.fd.get_sregs().map_err(HostError::call("KVM_GET_SREGS"))
+        self.fd
+            .get_sregs()
+            .map_err(HostError::call("KVM_GET_SREGS"))
     }
 
     /// Sets segment and control registers.
@@ -151,7 +161,9 @@ impl Vcpu {
     /// # Errors
     /// When KVM refuses.
     pub fn set_special(&self, sregs: &kvm_sregs) -> Result<(), HostError> {
-        self.fd.set_sregs(sregs).map_err(HostError::call("KVM_SET_SREGS"))
+        self.fd
+            .set_sregs(sregs)
+            .map_err(HostError::call("KVM_SET_SREGS"))
     }
 
     /// Runs the guest until it stops.

@@ -127,7 +127,9 @@ impl Physical {
             base: base as *mut u8,
             limit,
             vm,
-            uses: (0..limit / LARGE_PAGE_SIZE).map(|_| AtomicU8::new(0)).collect(),
+            uses: (0..limit / LARGE_PAGE_SIZE)
+                .map(|_| AtomicU8::new(0))
+                .collect(),
             state: Mutex::new(State {
                 covered: 0,
                 slots: 0,
@@ -195,7 +197,10 @@ impl Physical {
     }
 
     fn grow(&self, state: &mut State) -> Result<(), MemoryError> {
-        let size = state.covered.max(FIRST_SLOT).min(self.limit - state.covered);
+        let size = state
+            .covered
+            .max(FIRST_SLOT)
+            .min(self.limit - state.covered);
         let region = kvm_userspace_memory_region {
             slot: state.slots,
             flags: 0,
@@ -217,7 +222,9 @@ impl Physical {
         let first = start.0 / LARGE_PAGE_SIZE;
         let mut state = self.lock();
         for block in first..first.saturating_add(count).min(state.next) {
-            let Some(cell) = self.uses.get(block as usize) else { break };
+            let Some(cell) = self.uses.get(block as usize) else {
+                break;
+            };
             let mine = cell.compare_exchange(
                 what as u8,
                 Use::Free as u8,

@@ -132,7 +132,11 @@ impl Space {
         state
             .areas
             .highest_gap(length, layout::RUNTIME_END..state.top)
-            .or_else(|| state.areas.highest_gap(length, layout::ALIAS_END..layout::RUNTIME_START))
+            .or_else(|| {
+                state
+                    .areas
+                    .highest_gap(length, layout::ALIAS_END..layout::RUNTIME_START)
+            })
     }
 
     /// Whether anything is mapped in the range.
@@ -261,7 +265,8 @@ impl Space {
         offset: u64,
     ) -> Result<(), Errno> {
         let mut state = self.lock();
-        self.back(&mut state, &range).map_err(|_| Errno(libc::ENOMEM))?;
+        self.back(&mut state, &range)
+            .map_err(|_| Errno(libc::ENOMEM))?;
         let shared = flags & libc::MAP_SHARED != 0;
         let both = libc::PROT_READ | libc::PROT_WRITE;
         let mut rights = both;
@@ -284,7 +289,11 @@ impl Space {
                     )
                 };
                 if at == libc::MAP_FAILED {
-                    Err(Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::ENOMEM)))
+                    Err(Errno(
+                        std::io::Error::last_os_error()
+                            .raw_os_error()
+                            .unwrap_or(libc::ENOMEM),
+                    ))
                 } else {
                     Ok(())
                 }
@@ -332,11 +341,17 @@ impl Space {
     }
 
     /// Makes entries for a range within one 2 MiB piece.
-    fn link_part(&self, state: &mut State, part: &Range<u64>, area: Area) -> Result<(), Resolution> {
+    fn link_part(
+        &self,
+        state: &mut State,
+        part: &Range<u64>,
+        area: Area,
+    ) -> Result<(), Resolution> {
         if area.protection & (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC) == 0 {
             return Ok(());
         }
-        self.back(state, part).map_err(|_| Resolution::OutOfMemory)?;
+        self.back(state, part)
+            .map_err(|_| Resolution::OutOfMemory)?;
         let Some(granule) = state.granules.get_mut(&(part.start / LARGE_PAGE_SIZE)) else {
             return Err(Resolution::NotMapped);
         };
@@ -469,8 +484,10 @@ impl Space {
             if write && area.backing == (Backing::Host { may_write: false }) {
                 return Err(Errno(libc::EACCES));
             }
-            if write && area.protection & libc::PROT_WRITE == 0 && part.end - part.start <= 1 << 30 {
-                self.back(&mut state, part).map_err(|_| Errno(libc::ENOMEM))?;
+            if write && area.protection & libc::PROT_WRITE == 0 && part.end - part.start <= 1 << 30
+            {
+                self.back(&mut state, part)
+                    .map_err(|_| Errno(libc::ENOMEM))?;
             }
         }
         let mut ranges = Vec::new();
@@ -479,7 +496,9 @@ impl Space {
                 continue;
             }
             state.areas.remove(&part);
-            state.areas.insert(part.clone(), Area { protection, ..area });
+            state
+                .areas
+                .insert(part.clone(), Area { protection, ..area });
             ranges.extend(Self::linked(&state, &part));
         }
         Ok(Stale {
@@ -541,7 +560,11 @@ impl Space {
         to: &Range<u64>,
         anonymous: bool,
     ) -> Result<(), Errno> {
-        let wanted = if anonymous { from.end - from.start } else { to.end - to.start };
+        let wanted = if anonymous {
+            from.end - from.start
+        } else {
+            to.end - to.start
+        };
         let mut done = 0;
         while done < from.end - from.start {
             let source = from.start + done..from.end;
@@ -554,9 +577,10 @@ impl Space {
             };
             let length = old_length.min(new_length);
             let grown = if anonymous { length } else { new_length };
-            let (Some(old), Some(new)) =
-                (self.physical.host(old, length), self.physical.host(new, grown))
-            else {
+            let (Some(old), Some(new)) = (
+                self.physical.host(old, length),
+                self.physical.host(new, grown),
+            ) else {
                 return Err(Errno(libc::EFAULT));
             };
             // SAFETY: both ranges lie in the reservation, belong to the guest's old and new
@@ -605,7 +629,9 @@ impl Space {
     pub fn write_code(&self, at: GuestVirtual, bytes: &[u8]) -> Result<(), Fault> {
         let mut done = 0;
         for slice in self.slices(at, bytes.len() as u64, Access::Read)? {
-            let part = bytes.get(done..done + slice.length).ok_or(Fault::Unmapped(at))?;
+            let part = bytes
+                .get(done..done + slice.length)
+                .ok_or(Fault::Unmapped(at))?;
             user::copy_in(slice, part).ok_or(Fault::Unmapped(at))?;
             done += slice.length;
         }
@@ -632,7 +658,10 @@ impl Space {
         let piece_end = (at / LARGE_PAGE_SIZE + 1) * LARGE_PAGE_SIZE;
         let end = range.end.min(piece_end).min(at.saturating_add(length));
         self.back(state, &(at..end)).map_err(|_| unmapped)?;
-        let granule = state.granules.get(&(at / LARGE_PAGE_SIZE)).ok_or(unmapped)?;
+        let granule = state
+            .granules
+            .get(&(at / LARGE_PAGE_SIZE))
+            .ok_or(unmapped)?;
         let physical = granule.block.add(at % LARGE_PAGE_SIZE);
         let pointer = self.physical.host(physical, end - at).ok_or(unmapped)?;
         Ok(HostSlice {

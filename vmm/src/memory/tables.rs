@@ -68,7 +68,6 @@ impl TableMemory for Tables {
     }
 
     fn is_table(&self, at: GuestPhysical) -> bool {
-        at.is_aligned(PAGE_SIZE)
-            && matches!(self.physical.use_of(at), Use::Tables | Use::Granted)
+        at.is_aligned(PAGE_SIZE) && matches!(self.physical.use_of(at), Use::Tables | Use::Granted)
     }
 }

@@ -148,7 +148,10 @@ pub fn write_value<T: Plain>(
 ) -> Result<(), Fault> {
     // SAFETY: the slice covers exactly the value; `Plain` promises no padding.
     let bytes = unsafe {
-        std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), std::mem::size_of::<T>())
+        std::slice::from_raw_parts(
+            std::ptr::from_ref(value).cast::<u8>(),
+            std::mem::size_of::<T>(),
+        )
     };
     memory.write(at, bytes)
 }
@@ -181,7 +184,11 @@ fn copy(slice: HostSlice, buffer: *mut u8, access: Access) -> Result<(), ()> {
                 Access::Write => libc::process_vm_writev(own, &near, 1, &far, 1, 0),
             }
         };
-        return if moved == slice.length as isize { Ok(()) } else { Err(()) };
+        return if moved == slice.length as isize {
+            Ok(())
+        } else {
+            Err(())
+        };
     }
     // SAFETY: the slice is host memory valid for `length` bytes (trait contract), the buffer spans
     // as many, and they do not overlap: guest memory never backs the VMM's own buffers.

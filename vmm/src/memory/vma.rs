@@ -44,7 +44,9 @@ impl Areas {
     /// The areas that meet `range`, cut to it, in order.
     #[must_use]
     pub fn within(&self, range: Range<u64>) -> Vec<(Range<u64>, Area)> {
-        let first = self.find(range.start).map_or(range.start, |(found, _)| found.start);
+        let first = self
+            .find(range.start)
+            .map_or(range.start, |(found, _)| found.start);
         self.map
             .range(first..range.end)
             .map(|(&start, &(end, area))| (start.max(range.start)..end.min(range.end), area))
@@ -120,17 +122,24 @@ impl Areas {
             if end <= bounds.start {
                 break;
             }
-            if top.checked_sub(end.max(bounds.start)).is_some_and(|gap| gap >= length) {
+            if top
+                .checked_sub(end.max(bounds.start))
+                .is_some_and(|gap| gap >= length)
+            {
                 return Some(top - length);
             }
             top = top.min(start);
         }
-        top.checked_sub(bounds.start).is_some_and(|gap| gap >= length).then(|| top - length)
+        top.checked_sub(bounds.start)
+            .is_some_and(|gap| gap >= length)
+            .then(|| top - length)
     }
 
     /// All areas, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Range<u64>, Area)> + '_ {
-        self.map.iter().map(|(&start, &(end, area))| (start..end, area))
+        self.map
+            .iter()
+            .map(|(&start, &(end, area))| (start..end, area))
     }
 }
 
@@ -138,14 +147,23 @@ impl Areas {
 mod tests {
     use super::*;
 
-    const DATA: Area = Area { protection: 3, backing: Backing::Anonymous };
-    const CODE: Area = Area { protection: 5, backing: Backing::Anonymous };
+    const DATA: Area = Area {
+        protection: 3,
+        backing: Backing::Anonymous,
+    };
+    const CODE: Area = Area {
+        protection: 5,
+        backing: Backing::Anonymous,
+    };
 
     #[test]
     fn removing_the_middle_leaves_both_ends() {
         let mut areas = Areas::default();
         areas.insert(0x1000..0x9000, DATA);
-        assert_eq!(areas.remove(&(0x3000..0x5000)), vec![(0x3000..0x5000, DATA)]);
+        assert_eq!(
+            areas.remove(&(0x3000..0x5000)),
+            vec![(0x3000..0x5000, DATA)]
+        );
         let left: Vec<_> = areas.iter().collect();
         assert_eq!(left, vec![(0x1000..0x3000, DATA), (0x5000..0x9000, DATA)]);
         assert!(!areas.is_occupied(&(0x3000..0x5000)));

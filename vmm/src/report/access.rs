@@ -81,14 +81,14 @@ fn operand(
         AccessKind::Write => writes(operand.access()),
         AccessKind::Read | AccessKind::Execute => reads(operand.access()),
     };
-    operands
-        .iter()
-        .filter(matching)
-        .find(fits)
-        .map(|operand| {
-            let kind = if writes(operand.access()) { AccessKind::Write } else { kind };
-            (kind, Some(operand.memory_size().size() as u64))
-        })
+    operands.iter().filter(matching).find(fits).map(|operand| {
+        let kind = if writes(operand.access()) {
+            AccessKind::Write
+        } else {
+            kind
+        };
+        (kind, Some(operand.memory_size().size() as u64))
+    })
 }
 
 const fn reads(access: OpAccess) -> bool {

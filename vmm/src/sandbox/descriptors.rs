@@ -54,10 +54,21 @@ pub(super) fn plan(
     keep: Option<RawFd>,
 ) -> Result<(Plumbing, Capture), Error> {
     if stdio == Stdio::Inherited {
-        return Ok((Plumbing { standard: None, inherit, keep }, Capture { readers: Vec::new() }));
+        return Ok((
+            Plumbing {
+                standard: None,
+                inherit,
+                keep,
+            },
+            Capture {
+                readers: Vec::new(),
+            },
+        ));
     }
-    let input = File::open("/dev/null")
-        .map_err(|source| Error::Process { what: "cannot open /dev/null", source })?;
+    let input = File::open("/dev/null").map_err(|source| Error::Process {
+        what: "cannot open /dev/null",
+        source,
+    })?;
     let (out_read, out_write) = pipe()?;
     let (error_read, error_write) = pipe()?;
     let read_all = |end: OwnedFd| {
@@ -70,7 +81,14 @@ pub(super) fn plan(
     };
     let readers = vec![read_all(out_read), read_all(error_read)];
     let standard = Some([input.into(), out_write, error_write]);
-    Ok((Plumbing { standard, inherit, keep }, Capture { readers }))
+    Ok((
+        Plumbing {
+            standard,
+            inherit,
+            keep,
+        },
+        Capture { readers },
+    ))
 }
 
 impl Plumbing {
@@ -133,7 +151,13 @@ impl Plumbing {
 impl Capture {
     /// Waits for the program's end and returns what it wrote to standard output and error.
     pub(super) fn collect(self) -> (Vec<u8>, Vec<u8>) {
-        let mut texts = self.readers.into_iter().map(|reader| reader.join().unwrap_or_default());
-        (texts.next().unwrap_or_default(), texts.next().unwrap_or_default())
+        let mut texts = self
+            .readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap_or_default());
+        (
+            texts.next().unwrap_or_default(),
+            texts.next().unwrap_or_default(),
+        )
     }
 }

@@ -192,7 +192,8 @@ impl Sandbox {
     where
         I::Item: AsRef<OsStr>,
     {
-        self.arguments.extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
+        self.arguments
+            .extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
         self
     }
 
@@ -201,7 +202,8 @@ impl Sandbox {
     pub fn variable(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         let name = name.as_ref();
         self.environment.retain(|(known, _)| known != name);
-        self.environment.push((name.to_owned(), value.as_ref().to_owned()));
+        self.environment
+            .push((name.to_owned(), value.as_ref().to_owned()));
         self
     }
 
@@ -287,14 +289,18 @@ impl Sandbox {
     /// # Errors
     /// When it cannot be started, or the machine breaks down.
     pub fn run(self) -> Result<Outcome, Error> {
-        let (plumbing, capture) = descriptors::plan(self.stdio, self.inherit_descriptors, self.watch.kept())?;
+        let (plumbing, capture) =
+            descriptors::plan(self.stdio, self.inherit_descriptors, self.watch.kept())?;
         let thread = std::thread::Builder::new()
             .name("dangless-vcpu0".to_owned())
             .spawn(move || {
                 plumbing.apply()?;
                 self.run_here()
             })
-            .map_err(|source| Error::Process { what: "cannot start a thread", source })?;
+            .map_err(|source| Error::Process {
+                what: "cannot start a thread",
+                source,
+            })?;
         let (stdout, stderr) = capture.collect();
         let mut outcome = thread
             .join()
@@ -317,8 +323,10 @@ impl Sandbox {
 
     fn run_here(mut self) -> Result<Outcome, Error> {
         if let Some(directory) = &self.directory {
-            std::env::set_current_dir(directory)
-                .map_err(|source| Error::Process { what: "cannot enter the working directory", source })?;
+            std::env::set_current_dir(directory).map_err(|source| Error::Process {
+                what: "cannot enter the working directory",
+                source,
+            })?;
         }
         let mut guest = self.prepare()?;
         let protected = guest.is_protected();
@@ -347,6 +355,11 @@ impl Sandbox {
 /// The host's memory in bytes.
 fn host_memory() -> u64 {
     // SAFETY: no pointers involved.
-    let (pages, size) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    let (pages, size) = unsafe {
+        (
+            libc::sysconf(libc::_SC_PHYS_PAGES),
+            libc::sysconf(libc::_SC_PAGESIZE),
+        )
+    };
     u64::try_from(pages).unwrap_or(1 << 18) * u64::try_from(size).unwrap_or(4096)
 }

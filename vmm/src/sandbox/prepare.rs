@@ -27,7 +27,10 @@ impl Sandbox {
     /// Makes the machine, loads the program and puts it at its entry point.
     pub(super) fn prepare(&mut self) -> Result<Guest, Error> {
         let path = self.program.clone();
-        let open = |source: io::Error| Error::Open { path: path.clone(), source };
+        let open = |source: io::Error| Error::Open {
+            path: path.clone(),
+            source,
+        };
         let file = File::open(&path).map_err(open)?;
         let metadata = file.metadata().map_err(open)?;
         if !metadata.is_file() {
@@ -39,7 +42,10 @@ impl Sandbox {
         }
         let executable = std::fs::canonicalize(&path).map_err(open)?;
         let cache = ReadCache::new(file.try_clone().map_err(open)?);
-        let elf = elf::parse(&cache).map_err(|source| Error::Elf { path: path.clone(), source })?;
+        let elf = elf::parse(&cache).map_err(|source| Error::Elf {
+            path: path.clone(),
+            source,
+        })?;
         let search = match self.profile {
             Profile::Detect => family::find(&cache),
             Profile::Off => Search::NoHeap,
@@ -62,13 +68,22 @@ impl Sandbox {
             machine.root,
             bounds.start - BELOW_STACK - slides.map,
         ));
-        let image = image::map(&space, &file, &elf, slides.image)
-            .map_err(|source| Error::Image { path: path.clone(), source })?;
+        let image =
+            image::map(&space, &file, &elf, slides.image).map_err(|source| Error::Image {
+                path: path.clone(),
+                source,
+            })?;
         let mut errno_location = 0;
         if let Some(family) = &found {
-            interpose::apply(&space, family, image.bias, image.island)
-                .map_err(|source| Error::Interpose { path: path.clone(), source })?;
-            errno_location = family.errno_location.map_or(0, |at| at.wrapping_add(image.bias));
+            interpose::apply(&space, family, image.bias, image.island).map_err(|source| {
+                Error::Interpose {
+                    path: path.clone(),
+                    source,
+                }
+            })?;
+            errno_location = family
+                .errno_location
+                .map_or(0, |at| at.wrapping_add(image.bias));
         }
         let heap = image.end + slides.heap;
         space.set_heap(heap..heap);
@@ -126,13 +141,16 @@ impl Sandbox {
     ) -> Result<u64, Error> {
         let rights = libc::PROT_READ
             | libc::PROT_WRITE
-            | if elf.executable_stack { libc::PROT_EXEC } else { 0 };
+            | if elf.executable_stack {
+                libc::PROT_EXEC
+            } else {
+                0
+            };
         space
             .map_anonymous(bounds.clone(), rights, true)
             .map_err(|error| Error::Boot(error.into()))?;
-        let text = |value: OsString| {
-            CString::new(value.clone().into_vec()).map_err(|_| Error::Nul(value))
-        };
+        let text =
+            |value: OsString| CString::new(value.clone().into_vec()).map_err(|_| Error::Nul(value));
         let program = text(self.program.clone().into_os_string())?;
         let mut arguments = vec![match &self.argument_zero {
             Some(name) => text(name.clone())?,
@@ -157,8 +175,15 @@ impl Sandbox {
             entry: elf.entry.wrapping_add(image.bias),
             random: random()?,
         };
-        stack::build(space, bounds.end, &program, &arguments, &environment, &auxiliary)
-            .map_err(|_| Error::Arguments)
+        stack::build(
+            space,
+            bounds.end,
+            &program,
+            &arguments,
+            &environment,
+            &auxiliary,
+        )
+        .map_err(|_| Error::Arguments)
     }
 }
 
@@ -173,7 +198,12 @@ struct Slides {
 impl Slides {
     fn new(aslr: bool) -> Result<Self, Error> {
         if !aslr {
-            return Ok(Self { image: 0, stack: 0, map: 0, heap: 0 });
+            return Ok(Self {
+                image: 0,
+                stack: 0,
+                map: 0,
+                heap: 0,
+            });
         }
         let [one, other] = [random()?, random()?];
         let word = |bytes: &[u8; 16], at: usize| {
@@ -205,10 +235,16 @@ fn random() -> Result<[u8; 16], Error> {
 
 /// The stack's range: as large as the limit on this process's own, within reason.
 fn stack_bounds(slide: u64) -> Range<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the structure is ours and of the right type.
     unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) };
-    let size = limit.rlim_cur.clamp(1 << 20, 1 << 30).next_multiple_of(PAGE_SIZE);
+    let size = limit
+        .rlim_cur
+        .clamp(1 << 20, 1 << 30)
+        .next_multiple_of(PAGE_SIZE);
     let top = layout::USER_END - PAGE_SIZE - slide;
     top - size..top
 }

@@ -76,7 +76,10 @@ fn serve(process: &mut dyn Process, entry: &'static Entry, arguments: [u64; 6]) 
                 .map_or("", |argument| argument.name),
             address,
             writes: entry.arguments.get(argument).is_some_and(|argument| {
-                matches!(argument.kind.direction(), Some(Direction::Out | Direction::InOut))
+                matches!(
+                    argument.kind.direction(),
+                    Some(Direction::Out | Direction::InOut)
+                )
             }),
         },
         Err(Stop::End(outcome)) => outcome,

@@ -2,12 +2,12 @@
 //! host page, be absent, read-only, or freed.
 
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
-use dangless_vmm::syscalls::table::{self, entry::Direction};
 use dangless_vmm::memory::user::{Access, Fault, HostSlice, UserMemory};
 use dangless_vmm::process::{Errno, MapRequest, Outcome, Process};
 use dangless_vmm::syscalls::dispatch;
 use dangless_vmm::syscalls::observer::Observer;
 use dangless_vmm::syscalls::state::CallState;
+use dangless_vmm::syscalls::table::{self, entry::Direction};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -220,7 +220,9 @@ impl Fake {
 
 /// The report that a freed argument gives.
 pub fn revoked(call: &'static str, argument: usize, name: &'static str, at: u64) -> Outcome {
-    let entry = table::all().find(|entry| entry.name == call).expect("the call is known");
+    let entry = table::all()
+        .find(|entry| entry.name == call)
+        .expect("the call is known");
     let direction = entry.arguments[argument - 1].kind.direction();
     Outcome::Revoked {
         writes: matches!(direction, Some(Direction::Out | Direction::InOut)),
