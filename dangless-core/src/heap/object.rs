@@ -42,7 +42,9 @@ impl<M: Machine> Space<M> {
             Use::Nothing => None,
             Use::Extent => Some(Object::Extent(window.extent.get()?)),
             Use::Column => {
-                let class = self.classes.get(usize::from(window.class.load(Ordering::Relaxed)))?;
+                let class = self
+                    .classes
+                    .get(usize::from(window.class.load(Ordering::Relaxed)))?;
                 let column = u32::from(window.column.load(Ordering::Relaxed));
                 let position = class.position_of(at.offset_in(LARGE_PAGE_SIZE) as u32);
                 if position >= class.positions() || !is_set(&window.served, position) {

@@ -17,7 +17,7 @@ use crate::address::{GuestPhysical, GuestVirtual, PAGE_SIZE};
 use crate::paging::{Entry, Flush, Level, TableMemory};
 
 /// Windows that share a flush.
-pub const BATCH: usize = 16;
+pub const BATCH: usize = 128;
 /// What closing a window costs later, in faults: the addresses that come in its place have to be
 /// opened, and the first access finds nothing shadowed.
 const RENEWAL: u32 = 8;
@@ -230,7 +230,7 @@ impl<M: Machine> Space<M> {
                 let entry = GuestPhysical(table).add(u64::from(page) * 8);
                 self.store(entry, Entry::ABSENT.bits());
             }
-            return (edited, flush);
+            return (edited, self.table_edit(flush));
         }
         // The tables above exist since the window was opened.
         let slot = self.mapper().find_entry(at, Level::Directory);
@@ -275,6 +275,15 @@ impl<M: Machine> Space<M> {
         if self.machine.directory_edits_are_immediate() {
             flush.waive();
             return Flush::empty();
+        }
+        flush
+    }
+
+    /// What is owed after entries of the lowest level were changed. Where tables are shadowed,
+    /// every flush takes in everything, so one serves any number of pages.
+    fn table_edit(&self, flush: Flush) -> Flush {
+        if self.machine.directory_edits_are_immediate() && !flush.is_empty() {
+            return flush.merge(Flush::all());
         }
         flush
     }
