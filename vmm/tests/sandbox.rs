@@ -1,0 +1,187 @@
+//! The library as an embedder uses it: outcomes as values, captured output, several at once.
+
+use dangless_vmm::report::Kind;
+use dangless_vmm::{Error, Outcome, Profile, Sandbox, Status, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+const PROGRAM: &str = r#"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int main(int count, char **words) {
+    const char *what = count > 1 ? words[1] : "";
+    if (!strcmp(what, "echo")) {
+        printf("%s %s\n", words[2], getenv("GREETING") ? getenv("GREETING") : "-");
+        fprintf(stderr, "%d\n", open("/dev/null", O_RDONLY));
+        return 7;
+    }
+    if (!strcmp(what, "use")) {
+        char *object = malloc(40);
+        free(object);
+        return object[8];
+    }
+    if (!strcmp(what, "abort")) abort();
+    if (!strcmp(what, "grow")) {
+        size_t total = 0;
+        for (;;) {
+            char *object = malloc(1 << 20);
+            if (!object) break;
+            memset(object, 1, 1 << 20);
+            total++;
+        }
+        printf("%zu\n", total);
+        return 0;
+    }
+    if (!strcmp(what, "where")) {
+        char path[4096];
+        puts(getcwd(path, sizeof path));
+        return chdir("/") != 0;
+    }
+    return 0;
+}
+"#;
+
+struct Fixture {
+    folder: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let source = folder.path().join("program.c");
+        std::fs::write(&source, PROGRAM).expect("the folder is writable");
+        let status = Command::new("gcc")
+            .args(["-g", "-O1", "-static", "-w", "-o"])
+            .arg(folder.path().join("program"))
+            .arg(&source)
+            .status()
+            .expect("gcc is installed");
+        assert!(status.success(), "the program does not build");
+        Self { folder }
+    }
+
+    fn program(&self) -> PathBuf {
+        self.folder.path().join("program")
+    }
+
+    fn sandbox(&self, arguments: &[&str]) -> Sandbox {
+        Sandbox::new(self.program())
+            .arguments(arguments)
+            .memory(512 << 20)
+            .stdio(Stdio::Captured)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        self.sandbox(arguments).run().expect("it runs")
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("text")
+}
+
+#[test]
+fn output_and_status_come_back() {
+    let fixture = Fixture::new();
+    let outcome = fixture
+        .sandbox(&["echo", "hello"])
+        .variable("GREETING", "there")
+        .run()
+        .expect("it runs");
+    assert_eq!(outcome.status, Status::Exited(7));
+    assert_eq!(text(&outcome.stdout), "hello there\n");
+    // The descriptors of this process are not the program's: 3 is free.
+    assert_eq!(text(&outcome.stderr), "3\n");
+    assert!(outcome.protected && outcome.reports.is_empty());
+    let bare = fixture
+        .sandbox(&["echo", "x"])
+        .clear_environment()
+        .run()
+        .expect("it runs");
+    assert_eq!(text(&bare.stdout), "x -\n");
+}
+
+#[test]
+fn an_error_is_a_value() {
+    let fixture = Fixture::new();
+    let outcome = fixture.run(&["use"]);
+    assert_eq!(outcome.status, Status::Stopped);
+    let [report] = outcome.reports.as_slice() else {
+        panic!("{} reports", outcome.reports.len());
+    };
+    assert_eq!(report.kind, Kind::HeapUseAfterFree);
+    let object = report.object.as_ref().expect("an object");
+    assert_eq!(object.size, 40);
+    assert_eq!(report.address, Some(object.start + 8));
+    let culprit = report.culprit().expect("a frame");
+    assert_eq!(culprit.function.as_deref(), Some("main"));
+    // Without protection the program is on its own.
+    let outcome = fixture
+        .sandbox(&["use"])
+        .profile(Profile::Off)
+        .run()
+        .expect("it runs");
+    assert!(matches!(outcome.status, Status::Exited(_)) && !outcome.protected);
+}
+
+#[test]
+fn a_signal_ends_the_program_and_not_this_process() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.run(&["abort"]).status, Status::Signaled(6));
+}
+
+#[test]
+fn the_memory_limit_is_malloc_returning_null() {
+    let fixture = Fixture::new();
+    let outcome = fixture
+        .sandbox(&["grow"])
+        .memory(128 << 20)
+        .run()
+        .expect("it runs");
+    assert_eq!(outcome.status, Status::Exited(0));
+    let megabytes: u32 = text(&outcome.stdout).trim().parse().expect("a number");
+    assert!((32..128).contains(&megabytes), "{megabytes} MiB of 128");
+}
+
+#[test]
+fn two_run_at_once_without_meeting() {
+    let fixture = Fixture::new();
+    let before = std::env::current_dir().expect("a working directory");
+    let (one, other) = (
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+    );
+    let start = |directory: &Path| {
+        let sandbox = fixture.sandbox(&["where"]).directory(directory);
+        std::thread::spawn(move || sandbox.run().expect("it runs"))
+    };
+    let runs = [start(one.path()), start(other.path())];
+    for (run, directory) in runs.into_iter().zip([&one, &other]) {
+        let outcome = run.join().expect("no panic");
+        assert_eq!(outcome.status, Status::Exited(0));
+        let directory = directory.path().canonicalize().expect("it exists");
+        assert_eq!(Path::new(text(&outcome.stdout).trim()), directory);
+    }
+    assert_eq!(
+        std::env::current_dir().expect("a working directory"),
+        before
+    );
+}
+
+#[test]
+fn what_cannot_run_is_an_error() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("text");
+    std::fs::write(&path, "#!/bin/sh\n").expect("the folder is writable");
+    assert!(matches!(Sandbox::new(&path).run(), Err(Error::Elf { .. })));
+    let missing = folder.path().join("missing");
+    assert!(matches!(
+        Sandbox::new(missing).run(),
+        Err(Error::Open { .. })
+    ));
+}
