@@ -32,8 +32,8 @@ pub const MOST_OBJECTS: u32 = (LARGE_PAGE_SIZE / 16) as u32;
 /// Most columns of a class.
 pub const MOST_COLUMNS: u32 = (PAGE_SIZE / 16) as u32;
 
-/// Groups of columns in the spread order.
-const SPREAD_GROUPS: u32 = 8;
+/// Most groups of columns, and how many there are in the spread order where there are enough columns.
+pub const MOST_GROUPS: u32 = 8;
 
 /// One size class.
 #[derive(Clone, Copy, Debug)]
@@ -55,16 +55,21 @@ pub struct Class {
 /// Columns that are handed out together.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
+    /// Which group of the class it is, from 0.
+    pub index: u32,
     /// Its first bit.
     start: u32,
-    first_column: u32,
-    columns: u32,
+    /// Its first column.
+    pub first_column: u32,
+    /// How many columns it has.
+    pub columns: u32,
     reciprocal: u64,
 }
 
 impl Group {
     /// No columns.
     pub const NONE: Self = Self {
+        index: 0,
         start: 0,
         first_column: 0,
         columns: 0,
@@ -123,11 +128,19 @@ impl Class {
             (left, self.reciprocals[1])
         };
         Group {
+            index: first / self.group,
             start: first * self.positions(),
             first_column: first,
             columns,
             reciprocal,
         }
+    }
+
+    /// All groups.
+    pub fn groups(&self) -> impl Iterator<Item = Group> + '_ {
+        (0..self.columns)
+            .step_by(self.group as usize)
+            .map(|first| self.group(first))
     }
 
     /// The group of the object with this bit. All bits of an aligned word are of one group.
@@ -186,7 +199,7 @@ impl Class {
 /// The classes in the dense order.
 pub static DENSE: [Class; CLASSES] = table(1);
 /// The classes in the spread order.
-pub static SPREAD: [Class; CLASSES] = table(SPREAD_GROUPS);
+pub static SPREAD: [Class; CLASSES] = table(MOST_GROUPS);
 
 const fn table(groups: u32) -> [Class; CLASSES] {
     let mut table = [Class::new(16, 256, 1, groups); CLASSES];

@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::chunk::{Chunk, State};
-use super::class::{Class, Group, MOST_COLUMNS};
+use super::class::{Class, Group, MOST_COLUMNS, MOST_GROUPS};
 use super::handle::Handle;
 use super::ledger::{Entry, Ledger};
 use super::machine::Machine;
@@ -31,9 +31,10 @@ pub struct Front {
     /// Upper half of the chunk's cursor.
     generation: u32,
     chunk: Option<Handle<Chunk>>,
-    /// Start of the window of column 0.
+    /// Start of the window of the group's first column.
     windows: GuestVirtual,
-    first_window: u64,
+    /// First window of each group of columns that was come to, as number + 1.
+    first_windows: [u64; MOST_GROUPS as usize],
     /// Entry of the object with bit `base`.
     entries: Option<Handle<Entry>>,
     ledger: Option<Handle<Ledger>>,
@@ -73,7 +74,7 @@ impl Front {
         generation: 0,
         chunk: None,
         windows: GuestVirtual(0),
-        first_window: 0,
+        first_windows: [0; MOST_GROUPS as usize],
         entries: None,
         ledger: None,
         rest: 0,
@@ -105,7 +106,7 @@ impl Front {
             Chunk::cursor_at(self.generation, bit + 1),
             Ordering::Release,
         );
-        let window = u64::from(column) * LARGE_PAGE_SIZE;
+        let window = u64::from(column - self.group.first_column) * LARGE_PAGE_SIZE;
         let at = self
             .windows
             .add(window + u64::from(class.offset(position, column)));
@@ -130,9 +131,11 @@ impl Front {
         (self.unopened[at] | self.dropped[at]) & mask == 0
     }
 
-    /// Number of the column's window.
-    pub const fn window(&self, column: u32) -> u64 {
-        self.first_window + column as u64
+    /// Number of the column's window, if there can be one.
+    pub fn window(&self, class: &Class, column: u32) -> Option<u64> {
+        let group = class.group_of_column(column);
+        let first = self.first_windows[group.index as usize].checked_sub(1)?;
+        Some(first + u64::from(column - group.first_column))
     }
 
     /// Whether so many columns are lost that a new generation is better.
@@ -205,8 +208,8 @@ impl<M: Machine> Space<M> {
             let Some(word) = Chunk::word(class, &chunk.open, front.next) else {
                 return Ok(false);
             };
+            self.enter_group(front, class.group_of_bit(front.next * 64))?;
             front.base = front.next * 64;
-            front.group = class.group_of_bit(front.base);
             front.rest = word.load(Ordering::Relaxed);
             front.entries = None;
             front.next += 1;
@@ -246,6 +249,24 @@ impl<M: Machine> Space<M> {
         Ok(true)
     }
 
+    /// Makes `group` the front's, with windows for its columns.
+    fn enter_group(&self, front: &mut Front, group: Group) -> Result<(), OutOfMemory> {
+        let place = &mut front.first_windows[group.index as usize];
+        if *place == 0 {
+            let first = self
+                .windows
+                .reserve(group.columns.into(), LARGE_PAGE_SIZE)
+                .ok_or(OutOfMemory)?;
+            *place = first + 1;
+            if let Some(ledger) = front.ledger {
+                ledger.first[group.index as usize].store(first + 1, Ordering::Relaxed);
+            }
+            front.windows = self.windows.address(first);
+        }
+        front.group = group;
+        Ok(())
+    }
+
     /// Opens the window of `column` over the front's chunk.
     fn open_window(
         &self,
@@ -255,7 +276,7 @@ impl<M: Machine> Space<M> {
         column: u32,
     ) -> Result<(), OutOfMemory> {
         let class = self.class(number);
-        let window_number = front.first_window + u64::from(column);
+        let window_number = front.window(class, column).ok_or(OutOfMemory)?;
         let at = self.windows.address(window_number);
         let window = self
             .windows
@@ -316,15 +337,10 @@ impl<M: Machine> Space<M> {
     fn new_front(&self, number: usize) -> Result<Front, OutOfMemory> {
         let class = self.class(number);
         let chunk = self.chunk_with_room(number).ok_or(OutOfMemory)?;
-        let count = u64::from(class.columns);
-        let Some(first_window) = self.windows.reserve(count, LARGE_PAGE_SIZE) else {
-            return self.put_back(chunk, number);
-        };
         let mut ledger = None;
         if self.detect {
-            ledger = self.open_ledger(number, first_window);
+            ledger = self.open_ledger(number);
             if ledger.is_none() {
-                self.windows.unreserve(first_window, count);
                 return self.put_back(chunk, number);
             }
         }
@@ -355,8 +371,6 @@ impl<M: Machine> Space<M> {
         Ok(Front {
             generation,
             chunk: Some(chunk),
-            windows: self.windows.address(first_window),
-            first_window,
             ledger,
             unopened,
             left: class.columns,

@@ -9,7 +9,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::class::{Class, CLASSES, DENSE};
+use super::class::{Class, CLASSES, DENSE, MOST_GROUPS};
 use super::depot::StackId;
 use super::handle::{Handle, Link, Record};
 use super::lock::SpinLock;
@@ -51,8 +51,8 @@ pub struct Ledger {
     pub users: AtomicU32,
     /// Number of the size class.
     class: AtomicU32,
-    /// First window of the generation.
-    pub first: AtomicU64,
+    /// First window of each group of columns, as number + 1; 0 for none.
+    pub first: [AtomicU64; MOST_GROUPS as usize],
     /// Next ledger of the history, or of the spare ones.
     next: Link<Ledger>,
     /// Bytes of the leaves.
@@ -129,10 +129,14 @@ impl Queue {
     fn forget<M: Machine>(&mut self, space: &Space<M>, ledger: Handle<Ledger>) {
         let number = ledger.class.load(Ordering::Relaxed) as usize;
         let class = &DENSE[number];
-        let first = ledger.first.load(Ordering::Relaxed);
-        for window in first..first + u64::from(class.columns) {
-            if let Some(window) = space.windows.record(&space.machine, window) {
-                window.ledger.set(None);
+        for (group, first) in space.class(number).groups().zip(&ledger.first) {
+            let Some(first) = first.load(Ordering::Relaxed).checked_sub(1) else {
+                continue;
+            };
+            for window in first..first + u64::from(group.columns) {
+                if let Some(window) = space.windows.record(&space.machine, window) {
+                    window.ledger.set(None);
+                }
             }
         }
         for index in 0..leaves(class) {
@@ -169,7 +173,7 @@ impl History {
 
 impl<M: Machine> Space<M> {
     /// A ledger with one user for a generation of class `number`.
-    pub(super) fn open_ledger(&self, number: usize, first: u64) -> Option<Handle<Ledger>> {
+    pub(super) fn open_ledger(&self, number: usize) -> Option<Handle<Ledger>> {
         let spare = {
             let mut queue = self.history.queue.lock();
             let spare = queue.spare[number];
@@ -186,7 +190,9 @@ impl<M: Machine> Space<M> {
                 ledger
             }
         };
-        ledger.first.store(first, Ordering::Relaxed);
+        for first in &ledger.first {
+            first.store(0, Ordering::Relaxed);
+        }
         ledger.users.store(1, Ordering::Relaxed);
         Some(ledger)
     }

@@ -19,6 +19,10 @@ impl<M: Machine> Space<M> {
     /// Lets go of the window's column, if one of this thread's fronts hands it out and none of its
     /// objects is live: the window is wholly free then, and its next edit closes it.
     pub(super) fn spare_split(&self, heap: &mut Heap, window: Handle<Window>) {
+        // Addresses of columns that are let go of are lost.
+        if self.windows.are_scarce() {
+            return;
+        }
         let number = usize::from(window.class.load(Ordering::Relaxed));
         let Some(front) = heap.fronts.get_mut(number) else {
             return;
@@ -49,7 +53,9 @@ impl<M: Machine> Space<M> {
                 continue;
             }
             front.drop_column(class, chunk, column);
-            let at = front.window(column);
+            let Some(at) = front.window(class, column) else {
+                continue;
+            };
             if let Some(window) = self.windows.record(&self.machine, at) {
                 if trim(window, first_unused(class, chunk, column)) {
                     self.queue.push(at, &window);

@@ -160,6 +160,12 @@ impl Windows {
         }
     }
 
+    /// Whether more than half of all windows are used up.
+    #[must_use]
+    pub fn are_scarce(&self) -> bool {
+        self.next.load(Ordering::Relaxed) > self.count / 2
+    }
+
     /// Gives back windows that were reserved and never used, if none were reserved since.
     pub fn unreserve(&self, first: u64, count: u64) {
         // Where another thread was faster the addresses are lost, which does no harm.

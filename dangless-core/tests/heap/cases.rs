@@ -191,6 +191,73 @@ fn queued_frees_wait_for_the_drain_and_few_flushes_serve_many() {
     model.finish();
 }
 
+/// Pairs of malloc and free close windows; the rest of their columns comes again, and nothing that
+/// was let go of counts as an object.
+#[test]
+fn windows_without_live_objects_are_closed_and_not_split() {
+    for (budget, every) in [(1000, 1), (0, 100), (0, 7)] {
+        for size in [16, 48, 500, 4000, 20_000, 400_000] {
+            let mut model = Model::new(RING3, 1, budget);
+            // The credit goes first.
+            for _ in 0..100 {
+                model.allocate(size, 1, false).unwrap();
+                model.free(0);
+            }
+            model.drain();
+            let flushes = || {
+                let machine = model.machine();
+                machine.flushes.load(std::sync::atomic::Ordering::Relaxed)
+            };
+            let (flushed, blocks) = (flushes(), model.machine().free_blocks());
+            for step in 0..1000 {
+                let object = model.allocate(size, 1, step % 5 == 0).unwrap();
+                let at = model.live[object].at;
+                model.free(object);
+                if step % every == 0 {
+                    model.drain();
+                    let next = at.add(size.next_multiple_of(PAGE_SIZE));
+                    if size < PAGE_SIZE && !model.dead.iter().any(|dead| dead.at == next) {
+                        model.free_wrongly(next, FreeError::Foreign);
+                    }
+                }
+                model.dead.truncate(50);
+            }
+            let machine = model.machine();
+            let now = machine.flushes.load(std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(now, flushed, "size {size}, drain every {every}");
+            assert!(
+                machine.free_blocks() + 20 >= blocks,
+                "{}",
+                machine.free_blocks()
+            );
+            model.finish();
+        }
+    }
+}
+
+/// Objects that stay keep their windows while the others' are renewed.
+#[test]
+fn long_lived_objects_survive_the_renewal_of_their_columns() {
+    for budget in [0, 1000] {
+        let mut model = Model::new(RING3, 1, budget);
+        for step in 0..4000u64 {
+            model
+                .allocate(40 + step % 3 * 100, 1, step % 4 == 0)
+                .unwrap();
+            if step % 50 != 0 {
+                model.free(model.live.len() - 1);
+            }
+            if step % 90 == 0 {
+                model.drain();
+                model.dead.truncate(100);
+            }
+        }
+        model.check_all();
+        assert!(model.machine().free_blocks() > 60);
+        model.finish();
+    }
+}
+
 #[test]
 fn out_of_memory_at_every_grant_breaks_nothing() {
     for (kind, profile, budget) in SETTINGS {
