@@ -59,7 +59,8 @@ pub struct Window {
     pub table: AtomicU64,
     /// Served and not freed. Set for all when the window opens, before they are handed out.
     pub live: [AtomicU64; 8],
-    /// Objects that have this window's addresses.
+    /// Objects that have this window's addresses; those that were never handed out are taken out
+    /// again, under `edits`, when the front lets go of the column.
     pub served: [AtomicU64; 8],
     /// Freed, unreachable, and back in the chunk's free set.
     pub revoked: [AtomicU64; 8],
