@@ -18,7 +18,10 @@ use dangless_core::unwind::{Bounds, Caller, Memory, Position, Table, Walker};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+/// How long names and lines are looked for.
+const LONGEST_SEARCH: Duration = Duration::from_secs(30);
 /// Most frames of a report's own stack.
 const DEEPEST: usize = 64;
 
@@ -117,16 +120,13 @@ impl Guest {
             kind::FREED => {
                 let access = self.access_of(fault);
                 let registers = self.registers();
-                let stack = self.walk(&registers, registers.rip);
-                let report = self.report(
-                    &record,
-                    registers,
-                    &stack,
-                    Some(access),
-                    Some(fault.address),
-                    None,
-                );
-                Err(End::Error(Box::new(report)))
+                let sighting = Sighting {
+                    access: Some(access),
+                    address: Some(fault.address),
+                    stack: self.walk(&registers, registers.rip),
+                    ..self.sighting(registers)
+                };
+                Err(End::Error(Box::new(self.report(record, sighting))))
             }
             // The host reported a fault for an entry that has just become present; unless the
             // program tried to run its data.
@@ -145,8 +145,11 @@ impl Guest {
         if let Some(caller) = record.access.address.first() {
             registers.rip = *caller;
         }
-        let report = self.report(&record, registers, &[], None, Some(record.address), None);
-        Err(End::Error(Box::new(report)))
+        let sighting = Sighting {
+            address: Some(record.address),
+            ..self.sighting(registers)
+        };
+        Err(End::Error(Box::new(self.report(record, sighting))))
     }
 
     /// A system call was given memory of the heap that cannot be used: an error if it was freed,
@@ -171,29 +174,28 @@ impl Guest {
             AccessKind::Read
         };
         let access = Access { kind, size: None };
-        // The instruction before the return address is `syscall`, two bytes long.
-        let stack = self.walk(&registers, registers.rip.wrapping_sub(2));
-        let report = self.report(
-            &record,
-            registers,
-            &stack,
-            Some(access),
-            Some(address.0),
-            Some(system_call),
-        );
-        Err(End::Error(Box::new(report)))
+        let sighting = Sighting {
+            access: Some(access),
+            address: Some(address.0),
+            system_call: Some(system_call),
+            // The instruction before the return address is `syscall`, two bytes long.
+            stack: self.walk(&registers, registers.rip.wrapping_sub(2)),
+            ..self.sighting(registers)
+        };
+        Err(End::Error(Box::new(self.report(record, sighting))))
     }
 
     /// The program's own fault: the signal that Linux would send.
     pub(super) fn program_fault(&mut self, fault: &Fault, signal: i32) -> Result<(), End> {
         if self.is_protected() && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
-            let access = fault.is_page_fault().then(|| self.access_of(fault));
-            let address = fault.is_page_fault().then_some(fault.address);
             let registers = self.registers();
-            let stack = self.walk(&registers, registers.rip);
-            let threads = [self.thread()];
-            let scene = self.scene(&threads, registers, &stack, access, address, None);
-            let report = Report::segv(&scene, &self.context.symbols.resolver());
+            let sighting = Sighting {
+                access: fault.is_page_fault().then(|| self.access_of(fault)),
+                address: fault.is_page_fault().then_some(fault.address),
+                stack: self.walk(&registers, registers.rip),
+                ..self.sighting(registers)
+            };
+            let report = sighting.report(None, &self.context.symbols);
             self.context.reports.push(report);
         }
         Err(End::Signal(signal))
@@ -252,39 +254,19 @@ impl Guest {
         self.machine.area().map_or(0, |area| area.thread)
     }
 
-    fn scene<'a>(
-        &self,
-        threads: &'a [u64],
-        registers: Registers,
-        stack: &'a [Caller],
-        access: Option<Access>,
-        address: Option<u64>,
-        system_call: Option<SystemCall>,
-    ) -> Scene<'a> {
-        Scene {
-            pid: std::process::id(),
-            threads,
-            thread: threads.first().copied().unwrap_or(0),
+    fn sighting(&self, registers: Registers) -> Sighting {
+        Sighting {
+            thread: self.thread(),
             registers,
-            access,
-            address,
-            system_call,
-            stack,
+            access: None,
+            address: None,
+            system_call: None,
+            stack: Vec::new(),
         }
     }
 
-    fn report(
-        &self,
-        record: &ErrorRecord,
-        registers: Registers,
-        stack: &[Caller],
-        access: Option<Access>,
-        address: Option<u64>,
-        system_call: Option<SystemCall>,
-    ) -> Report {
-        let threads = [self.thread()];
-        let scene = self.scene(&threads, registers, stack, access, address, system_call);
-        Report::new(record, &scene, &self.context.symbols.resolver())
+    fn report(&self, record: ErrorRecord, sighting: Sighting) -> Report {
+        sighting.report(Some(record), &self.context.symbols)
     }
 
     fn registers(&self) -> Registers {
@@ -310,6 +292,53 @@ impl Guest {
             rip: r.rip,
             rflags: r.rflags,
             fs_base: self.fs_base(),
+        }
+    }
+}
+
+/// What the VMM saw of an error.
+#[derive(Clone)]
+struct Sighting {
+    thread: u64,
+    registers: Registers,
+    access: Option<Access>,
+    address: Option<u64>,
+    system_call: Option<SystemCall>,
+    stack: Vec<Caller>,
+}
+
+impl Sighting {
+    /// The report, with names if they can be had in time: debug information is the program's, and
+    /// may be made to keep its reader busy for ever.
+    fn report(self, record: Option<ErrorRecord>, symbols: &Symbols) -> Report {
+        let (send, receive) = std::sync::mpsc::channel();
+        let (sighting, named) = (self.clone(), symbols.clone());
+        let spawned = std::thread::Builder::new().spawn(move || {
+            // Nobody waits any more if the receiver is gone.
+            let _ = send.send(sighting.describe(record.as_ref(), &named));
+        });
+        let report = spawned
+            .ok()
+            .and_then(|_| receive.recv_timeout(LONGEST_SEARCH).ok());
+        report.unwrap_or_else(|| self.describe(record.as_ref(), &Symbols::new()))
+    }
+
+    fn describe(&self, record: Option<&ErrorRecord>, symbols: &Symbols) -> Report {
+        let threads = [self.thread];
+        let scene = Scene {
+            pid: std::process::id(),
+            threads: &threads,
+            thread: self.thread,
+            registers: self.registers,
+            access: self.access,
+            address: self.address,
+            system_call: self.system_call.clone(),
+            stack: &self.stack,
+        };
+        let resolver = symbols.resolver();
+        match record {
+            Some(record) => Report::new(record, &scene, &resolver),
+            None => Report::segv(&scene, &resolver),
         }
     }
 }
