@@ -176,6 +176,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(debug_assertions)]
     #[should_panic(expected = "forgotten")]
     fn a_forgotten_flush_is_noticed() {
         drop(Flush::page(GuestVirtual(0x1000)));

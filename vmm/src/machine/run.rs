@@ -49,10 +49,13 @@ impl Guest {
         }
         let at = self.machine.vcpu.registers().rip;
         let waiting = self.machine.area().is_some_and(|area| area.pending != 0);
-        if !self.is_protected()
-            || !waiting
-            || (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at)
-        {
+        if !self.is_protected() || !waiting {
+            return Ok(());
+        }
+        if (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at) {
+            if let Some(ticker) = &self.ticker {
+                ticker.note_missed();
+            }
             return Ok(());
         }
         self.upcall(Upcall::Drain, [0; 3]).map(|_| ())

@@ -37,6 +37,8 @@ extern "C" fn ignore(_signal: i32) {}
 /// The thread that kicks one vCPU; it ends when this is dropped.
 pub struct Ticker {
     stop: Arc<AtomicBool>,
+    /// Whether the last kick found the runtime at work and must be repeated soon.
+    missed: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -95,6 +97,8 @@ impl Ticker {
         let target = unsafe { libc::pthread_self() };
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
+        let missed = Arc::new(AtomicBool::new(false));
+        let again = Arc::clone(&missed);
         let thread = std::thread::Builder::new()
             .name("dangless-tick".to_owned())
             .spawn(move || {
@@ -103,26 +107,34 @@ impl Ticker {
                 };
                 // SAFETY: an aligned word of the area, anonymous memory kept alive by `physical`.
                 let word = unsafe { AtomicU64::from_ptr(word.cast()) };
-                let mut pause = PERIOD;
                 loop {
-                    std::thread::park_timeout(pause);
+                    std::thread::park_timeout(PERIOD);
+                    if again.swap(false, Ordering::Relaxed) {
+                        std::thread::park_timeout(AGAIN);
+                    }
                     if seen.load(Ordering::Acquire) {
                         return;
                     }
-                    pause = if word.load(Ordering::Relaxed) == 0 {
-                        PERIOD
-                    } else {
+                    if word.load(Ordering::Relaxed) != 0 {
                         // SAFETY: the target outlives this thread: dropping the ticker joins it.
                         unsafe { libc::pthread_kill(target, KICK) };
-                        AGAIN
-                    };
+                    }
                 }
             })
             .map_err(|source: io::Error| HostError::Thread(source))?;
         Ok(Self {
             stop,
+            missed,
             thread: Some(thread),
         })
+    }
+
+    /// Notes that the kick came at a moment when the queue could not be touched.
+    pub fn note_missed(&self) {
+        self.missed.store(true, Ordering::Relaxed);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
     }
 
     /// Consumes a kick that has interrupted the guest; must be called on the vCPU's thread.
