@@ -1,0 +1,6 @@
+// Starting and ending: a program that does nothing.
+
+int main(void)
+{
+    return 0;
+}
