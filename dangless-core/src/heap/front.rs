@@ -98,10 +98,10 @@ impl Front {
         self.word &= self.word - 1;
         let bit = self.base + index;
         let (position, column) = self.group.place(bit);
-        // SAFETY: the 64 objects of a word have their entries in one leaf.
-        let entry = self
-            .entries
-            .map(|entries| unsafe { entries.element(index as usize) });
+        let entry = self.entries.map(|entries| {
+            // SAFETY: the 64 objects of a word have their entries in one leaf.
+            unsafe { entries.element(index as usize) }
+        });
         chunk.cursor.store(
             Chunk::cursor_at(self.generation, bit + 1),
             Ordering::Release,

@@ -5,11 +5,13 @@
 //! | [`physical`] | guest-physical memory: the reservation, memory slots, 2 MiB blocks |
 //! | [`tables`] | page tables in it, as `dangless_core::paging` wants them |
 //! | [`vma`] | what is mapped where in the program's address space |
-//! | [`space`] | the address space: `mmap` and its family, faults, translation |
+//! | [`space`] | the address space: `mmap` and its family, faults |
+//! | [`translate`] | from the program's addresses to host memory |
 //! | [`user`] | the seam through which system calls and reports read the program's memory |
 
 pub mod physical;
 pub mod space;
 pub mod tables;
+mod translate;
 pub mod user;
 pub mod vma;

@@ -13,11 +13,10 @@
 
 use super::physical::{MemoryError, Physical, Use};
 use super::tables::Tables;
-use super::user::{self, Access, Fault, HostSlice, UserMemory};
 use super::vma::{Area, Areas, Backing};
 use crate::process::Errno;
 use dangless_core::abi::layout;
-use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
+use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE};
 use dangless_core::paging::{Flags, MapError, Mapper};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -49,17 +48,17 @@ pub enum Resolution {
 }
 
 #[derive(Default)]
-struct Granule {
-    block: GuestPhysical,
+pub(super) struct Granule {
+    pub(super) block: GuestPhysical,
     /// Whether page-table entries were made for any of it.
     linked: bool,
 }
 
 #[derive(Default)]
-struct State {
-    areas: Areas,
+pub(super) struct State {
+    pub(super) areas: Areas,
     /// Number of the 2 MiB piece to its block.
-    granules: BTreeMap<u64, Granule>,
+    pub(super) granules: BTreeMap<u64, Granule>,
     /// `[start, end)` of the program break.
     heap: Range<u64>,
     /// Where the search for free addresses starts, downwards.
@@ -68,7 +67,7 @@ struct State {
 
 /// The address space of one program.
 pub struct Space {
-    physical: Arc<Physical>,
+    pub(super) physical: Arc<Physical>,
     tables: Arc<Tables>,
     root: GuestPhysical,
     state: Mutex<State>,
@@ -105,7 +104,7 @@ impl Space {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -163,7 +162,7 @@ impl Space {
     }
 
     /// Makes sure that blocks stand behind the range: all of them, or none are added.
-    fn back(&self, state: &mut State, range: &Range<u64>) -> Result<(), MemoryError> {
+    pub(super) fn back(&self, state: &mut State, range: &Range<u64>) -> Result<(), MemoryError> {
         let mut added = Vec::new();
         let mut number = granules(range).start;
         let end = granules(range).end;
@@ -438,7 +437,10 @@ impl Space {
     }
 
     /// As [`Self::pieces`], over a range that may have holes.
-    fn pieces_where_present(state: &State, range: &Range<u64>) -> Vec<(GuestPhysical, u64)> {
+    pub(super) fn pieces_where_present(
+        state: &State,
+        range: &Range<u64>,
+    ) -> Vec<(GuestPhysical, u64)> {
         state
             .granules
             .range(granules(range))
@@ -605,125 +607,5 @@ impl Space {
             done += length;
         }
         Ok(())
-    }
-
-    /// Host memory behind application memory, for `madvise` and `msync`: only what was ever backed.
-    #[must_use]
-    pub fn host_ranges(&self, range: &Range<u64>) -> Vec<(*mut u8, u64)> {
-        let state = self.lock();
-        let mut found = Vec::new();
-        for (part, _) in state.areas.within(range.clone()) {
-            for (physical, length) in Self::pieces_where_present(&state, &part) {
-                if let Some(host) = self.physical.host(physical, length) {
-                    found.push((host, length));
-                }
-            }
-        }
-        found
-    }
-
-    /// Writes `bytes` whatever the protection is: for changing code before the program runs.
-    ///
-    /// # Errors
-    /// When nothing is mapped there.
-    pub fn write_code(&self, at: GuestVirtual, bytes: &[u8]) -> Result<(), Fault> {
-        let mut done = 0;
-        for slice in self.slices(at, bytes.len() as u64, Access::Read)? {
-            let part = bytes
-                .get(done..done + slice.length)
-                .ok_or(Fault::Unmapped(at))?;
-            user::copy_in(slice, part).ok_or(Fault::Unmapped(at))?;
-            done += slice.length;
-        }
-        Ok(())
-    }
-
-    /// One contiguous piece of application memory from `at`, at most `length` bytes.
-    fn application(
-        &self,
-        state: &mut State,
-        at: u64,
-        length: u64,
-        access: Access,
-    ) -> Result<HostSlice, Fault> {
-        let unmapped = Fault::Unmapped(GuestVirtual(at));
-        let (range, area) = state.areas.find(at).ok_or(unmapped)?;
-        let right = match access {
-            Access::Read => libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
-            Access::Write => libc::PROT_WRITE,
-        };
-        if area.protection & right == 0 {
-            return Err(unmapped);
-        }
-        let piece_end = (at / LARGE_PAGE_SIZE + 1) * LARGE_PAGE_SIZE;
-        let end = range.end.min(piece_end).min(at.saturating_add(length));
-        self.back(state, &(at..end)).map_err(|_| unmapped)?;
-        let granule = state
-            .granules
-            .get(&(at / LARGE_PAGE_SIZE))
-            .ok_or(unmapped)?;
-        let physical = granule.block.add(at % LARGE_PAGE_SIZE);
-        let pointer = self.physical.host(physical, end - at).ok_or(unmapped)?;
-        Ok(HostSlice {
-            pointer,
-            length: (end - at) as usize,
-            may_fault: area.backing != Backing::Anonymous,
-        })
-    }
-
-    /// One contiguous piece of the alias region from `at`, by the runtime's page tables.
-    fn alias(&self, at: u64, length: u64, access: Access) -> Result<HostSlice, Fault> {
-        let revoked = Fault::Revoked(GuestVirtual(at));
-        let found = self.mapper().translate(GuestVirtual(at)).ok_or(revoked)?;
-        if access == Access::Write && !found.flags.write {
-            return Err(Fault::Unmapped(GuestVirtual(at)));
-        }
-        let size = found.page_size.clamp(PAGE_SIZE, LARGE_PAGE_SIZE);
-        let here = (size - at % size).min(length);
-        // A forged entry may point anywhere: only memory granted to the runtime is heap.
-        if !self.physical.is_all(found.physical, here, Use::Granted) {
-            return Err(Fault::Unmapped(GuestVirtual(at)));
-        }
-        let pointer = self
-            .physical
-            .host(found.physical, here)
-            .ok_or(Fault::Unmapped(GuestVirtual(at)))?;
-        Ok(HostSlice {
-            pointer,
-            length: here as usize,
-            may_fault: false,
-        })
-    }
-}
-
-impl UserMemory for Space {
-    fn slices(
-        &self,
-        at: GuestVirtual,
-        length: u64,
-        access: Access,
-    ) -> Result<Vec<HostSlice>, Fault> {
-        let end = at.0.checked_add(length).ok_or(Fault::Unmapped(at))?;
-        let mut slices: Vec<HostSlice> = Vec::new();
-        let mut cursor = at.0;
-        let mut state = self.lock();
-        while cursor < end {
-            let slice = if layout::is_alias(cursor) {
-                self.alias(cursor, end - cursor, access)?
-            } else {
-                self.application(&mut state, cursor, end - cursor, access)?
-            };
-            cursor += slice.length as u64;
-            match slices.last_mut() {
-                Some(last)
-                    if last.pointer.wrapping_add(last.length) == slice.pointer
-                        && last.may_fault == slice.may_fault =>
-                {
-                    last.length += slice.length;
-                }
-                _ => slices.push(slice),
-            }
-        }
-        Ok(slices)
     }
 }
