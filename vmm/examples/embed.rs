@@ -4,7 +4,6 @@
 //! cargo run --release --example embed -- ./program arguments...
 //! ```
 
-use dangless_vmm::report::Text;
 use dangless_vmm::{Error, Sandbox, Status, Stdio};
 
 fn main() -> Result<(), Error> {
@@ -25,7 +24,7 @@ fn main() -> Result<(), Error> {
     }
     println!("wrote {} bytes", outcome.stdout.len());
     for report in &outcome.reports {
-        println!("{}", Text::new(report));
+        println!("{report}");
     }
     Ok(())
 }

@@ -27,6 +27,13 @@ pub struct Text<'a> {
     pub aborting: bool,
 }
 
+/// As [`Text::new`] prints it.
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Text::new(self).fmt(f)
+    }
+}
+
 impl<'a> Text<'a> {
     /// The text of `report`, under our own name, for a program that ends here.
     #[must_use]
