@@ -26,7 +26,8 @@ fn main() -> ExitCode {
     };
     if arguments.doctor {
         let diagnosis = doctor::examine();
-        print!("{}", diagnosis.text);
+        // Whoever closed standard output does not want to know.
+        let _ = std::io::stdout().write_all(diagnosis.text.as_bytes());
         return ExitCode::from(if diagnosis.able { 0 } else { FAILURE });
     }
     match run(&arguments) {
