@@ -30,11 +30,15 @@ static inline struct moment moment(void)
     return now;
 }
 
+static inline void print_case(const char *name, double wall, double cpu)
+{
+    printf("%s %.3f %.3f\n", name, wall, cpu);
+}
+
 static inline void report(const char *name, struct moment since, double operations)
 {
     struct moment now = moment();
-    printf("%s %.3f %.3f\n", name, (now.wall - since.wall) / operations,
-           (now.cpu - since.cpu) / operations);
+    print_case(name, (now.wall - since.wall) / operations, (now.cpu - since.cpu) / operations);
 }
 
 // The first argument scales the work: a percentage of COUNT, and at least 1.
