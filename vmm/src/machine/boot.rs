@@ -49,6 +49,9 @@ pub enum BootError {
     /// `--ring 0` on a host that emulates it.
     #[error("ring 0 is emulated on this host ({0}); use --ring 3 or --ring auto")]
     RingZero(String),
+    /// `--ring 3` on a host where ring 3 cannot leave the guest.
+    #[error("ring 3 does not work on this host ({0}); use --ring 0 or --ring auto")]
+    RingThree(String),
 }
 
 /// A machine with one processor.
@@ -178,7 +181,7 @@ impl Machine {
         let virtualised = host::has_hardware_virtualisation();
         if choice == RingChoice::Three {
             self.shadow_paging = !virtualised;
-            return Ok(());
+            return self.try_ring_three();
         }
         self.vcpu.set_registers(&kvm_regs {
             rip: runtime::PROBE_ENTRY,
@@ -198,7 +201,27 @@ impl Machine {
         self.start.ring = Ring::Three;
         self.shadow_paging = !virtualised;
         self.vcpu.reset(&self.start, Ring::Three, 0)?;
-        Ok(())
+        self.try_ring_three()
+    }
+
+    /// Leaves the guest once from ring 3, through the I/O permission bitmap.
+    fn try_ring_three(&mut self) -> Result<(), BootError> {
+        self.vcpu.set_registers(&kvm_regs {
+            rip: runtime::SYSCALL_ENTRY,
+            rflags: 2,
+            ..kvm_regs::default()
+        });
+        match self.vcpu.run() {
+            Exit::Port(exit::PORT_SYSCALL) => Ok(()),
+            Exit::Broken(why) => Err(BootError::RingThree(why)),
+            Exit::Port(port) if port == exit::PORT_EXCEPTION + 13 => {
+                let why = "its processor ignores the I/O permission bitmap of a busy task";
+                Err(BootError::RingThree(why.to_owned()))
+            }
+            other => Err(BootError::RingThree(format!(
+                "leaving it came to {other:?}"
+            ))),
+        }
     }
 
     /// Makes the direct map cover all guest-physical memory that exists by now.
