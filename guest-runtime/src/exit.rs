@@ -58,6 +58,11 @@ pub fn unwind_table() -> u64 {
     request(Request::Unwind, 0, 0, 0)
 }
 
+/// Has the VMM interrupt this vCPU once a millisecond while revocations wait.
+pub fn tick() {
+    request(Request::Tick, 0, 0, 0);
+}
+
 /// Ends the program with a message.
 pub fn panic(message: &[u8]) -> ! {
     loop {

@@ -8,6 +8,7 @@ use crate::stack::Stack;
 use crate::{area, cpu::Cpu, exit, log};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
+use core::sync::atomic::{fence, Ordering};
 use dangless_core::abi::error::{function, ErrorRecord, Frames};
 use dangless_core::abi::exit::FAILED;
 use dangless_core::abi::layout;
@@ -181,10 +182,24 @@ impl Call {
     }
 }
 
-/// Tells the `syscall` entry whether there are queued revocations.
+/// Tells the `syscall` entry whether there are queued revocations, and the VMM when they begin.
 fn note_pending() {
-    // SAFETY: the area is this vCPU's own; a plain word is written.
-    unsafe { (*area::current()).pending = u64::from(space().has_pending()) };
+    let waiting = space().has_pending();
+    // SAFETY: the area is this vCPU's own; plain words are read and written, `ticking` also by the
+    // VMM, hence volatile.
+    let ticking = unsafe {
+        let area = area::current();
+        let before = (&raw const (*area).pending).read_volatile();
+        (&raw mut (*area).pending).write_volatile(u64::from(waiting));
+        if waiting && before == 0 {
+            // The VMM writes `ticking`, then reads `pending`: one of the two sees the other.
+            fence(Ordering::SeqCst);
+        }
+        (&raw const (*area).ticking).read_volatile()
+    };
+    if waiting && ticking == 0 {
+        exit::tick();
+    }
 }
 
 fn set_errno(value: i32) {

@@ -43,6 +43,8 @@ pub struct VcpuArea {
     pub thread: u64,
     /// Not 0 while freed objects wait for their revocation: `syscall` finishes them first.
     pub pending: u64,
+    /// Not 0 while the VMM looks at `pending` once a millisecond; written by the VMM.
+    pub ticking: u64,
     /// Where the `syscall` entry keeps the program's stack pointer.
     pub saved_sp: u64,
     /// Top of the upcall stack.

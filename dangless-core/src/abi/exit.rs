@@ -56,6 +56,9 @@ numbered!(
         Unwind = 6,
         /// The runtime cannot go on: [RDI] address and [RSI] length of a message. Does not return.
         Panic = 7,
+        /// Freed objects have begun to wait and `ticking` of the area is 0: interrupt this vCPU
+        /// once a millisecond while they do. Answers 0.
+        Tick = 8,
     }
 );
 

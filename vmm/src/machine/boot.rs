@@ -6,7 +6,7 @@
 
 use super::host::{self, HostError};
 use super::segments::{self, Ring};
-use super::tick::Ticker;
+use super::tick::{Ticker, Words};
 use super::vcpu::{Exit, Start, Vcpu};
 use crate::descriptor;
 use crate::memory::physical::{MemoryError, Physical, Use};
@@ -19,6 +19,7 @@ use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_
 use dangless_core::paging::{Flags, MapError, Mapper};
 use kvm_bindings::{kvm_regs, CpuId, KVM_MAX_CPUID_ENTRIES};
 use kvm_ioctls::Kvm;
+use std::mem::offset_of;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::sync::Arc;
 
@@ -281,10 +282,11 @@ impl Machine {
     /// # Errors
     /// When the host refuses.
     pub(super) fn start_ticker(&self) -> Result<Ticker, HostError> {
-        let pending = self
-            .area
-            .add(std::mem::offset_of!(VcpuArea, pending) as u64);
-        Ticker::start(Arc::clone(&self.physical), pending, self.vcpu.descriptor())
+        let words = Words {
+            pending: self.area.add(offset_of!(VcpuArea, pending) as u64),
+            ticking: self.area.add(offset_of!(VcpuArea, ticking) as u64),
+        };
+        Ticker::start(Arc::clone(&self.physical), words, self.vcpu.descriptor())
     }
 
     /// A copy of the data of vCPU 0's area. The guest may have written anything there.

@@ -41,6 +41,12 @@ impl Guest {
                 0
             }
             Some(Request::Unwind) => self.unwind_table(),
+            Some(Request::Tick) => {
+                if let Some(ticker) = &self.ticker {
+                    ticker.wake();
+                }
+                0
+            }
             Some(Request::Panic) => {
                 let text = self.runtime_text(first, second);
                 return Err(End::Broken(format!("the runtime gave up: {text}")));

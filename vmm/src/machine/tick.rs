@@ -2,6 +2,8 @@
 //! within a millisecond of its first queued free.
 //!
 //! A thread looks at the area's `pending` word and, while it is set, kicks the vCPU with a signal.
+//! When nothing has waited for a while it sleeps, with the area's `ticking` word at 0; the runtime
+//! then asks for it with the next free that is queued.
 //! The signal is blocked in the vCPU's thread and let through only inside `KVM_RUN`
 //! (`KVM_SET_SIGNAL_MASK`), so it never disturbs a system call that is being served, and a kick
 //! just before entry is not lost. It stays pending until [`Ticker::take_kick`] consumes it.
@@ -18,6 +20,8 @@ use std::time::Duration;
 
 /// How often the word is looked at.
 const PERIOD: Duration = Duration::from_millis(1);
+/// Looks without anything waiting before the thread sleeps.
+const IDLE: u32 = 20;
 /// How soon the next kick follows one that found the runtime at work.
 const AGAIN: Duration = Duration::from_micros(200);
 /// `_IOW(KVMIO, 0x8b, struct kvm_signal_mask)`
@@ -33,6 +37,15 @@ struct SignalMask {
 const KICK: i32 = libc::SIGSTKFLT;
 
 extern "C" fn ignore(_signal: i32) {}
+
+/// The words of the area that concern the ticker, in anonymous guest memory.
+#[derive(Clone, Copy)]
+pub struct Words {
+    /// `VcpuArea::pending`
+    pub pending: GuestPhysical,
+    /// `VcpuArea::ticking`
+    pub ticking: GuestPhysical,
+}
 
 /// The thread that kicks one vCPU; it ends when this is dropped.
 pub struct Ticker {
@@ -50,16 +63,11 @@ fn failed(call: &'static str) -> HostError {
 }
 
 impl Ticker {
-    /// Starts kicking the calling thread's vCPU (descriptor `vcpu`) while the word at `pending`,
-    /// in anonymous guest memory, is not 0.
+    /// Gets ready to kick the calling thread's vCPU (descriptor `vcpu`).
     ///
     /// # Errors
     /// When the host refuses the signal mask or the thread.
-    pub fn start(
-        physical: Arc<Physical>,
-        pending: GuestPhysical,
-        vcpu: RawFd,
-    ) -> Result<Self, HostError> {
+    pub fn start(physical: Arc<Physical>, words: Words, vcpu: RawFd) -> Result<Self, HostError> {
         static HANDLER: Once = Once::new();
         HANDLER.call_once(|| {
             // SAFETY: installs a handler that does nothing for a signal that nobody else uses;
@@ -102,22 +110,40 @@ impl Ticker {
         let thread = std::thread::Builder::new()
             .name("dangless-tick".to_owned())
             .spawn(move || {
-                let Some(word) = physical.host(pending, 8) else {
+                let (Some(word), Some(ticking)) = (
+                    physical.host(words.pending, 8),
+                    physical.host(words.ticking, 8),
+                ) else {
                     return;
                 };
-                // SAFETY: an aligned word of the area, anonymous memory kept alive by `physical`.
-                let word = unsafe { AtomicU64::from_ptr(word.cast()) };
-                loop {
+                // SAFETY: aligned words of the area, anonymous memory kept alive by `physical`.
+                let (word, ticking) = unsafe {
+                    (
+                        AtomicU64::from_ptr(word.cast()),
+                        AtomicU64::from_ptr(ticking.cast()),
+                    )
+                };
+                ticking.store(1, Ordering::SeqCst);
+                let mut idle = 0;
+                while !seen.load(Ordering::Acquire) {
+                    if word.load(Ordering::SeqCst) != 0 {
+                        idle = 0;
+                        // SAFETY: the target outlives this thread: dropping the ticker joins it.
+                        unsafe { libc::pthread_kill(target, KICK) };
+                    } else {
+                        idle += 1;
+                    }
+                    if idle > IDLE {
+                        ticking.store(0, Ordering::SeqCst);
+                        if word.load(Ordering::SeqCst) == 0 {
+                            std::thread::park();
+                        }
+                        idle = 0;
+                        ticking.store(1, Ordering::SeqCst);
+                    }
                     std::thread::park_timeout(PERIOD);
                     if again.swap(false, Ordering::Relaxed) {
                         std::thread::park_timeout(AGAIN);
-                    }
-                    if seen.load(Ordering::Acquire) {
-                        return;
-                    }
-                    if word.load(Ordering::Relaxed) != 0 {
-                        // SAFETY: the target outlives this thread: dropping the ticker joins it.
-                        unsafe { libc::pthread_kill(target, KICK) };
                     }
                 }
             })
@@ -129,12 +155,17 @@ impl Ticker {
         })
     }
 
-    /// Notes that the kick came at a moment when the queue could not be touched.
-    pub fn note_missed(&self) {
-        self.missed.store(true, Ordering::Relaxed);
+    /// Starts looking again; the runtime has asked for it.
+    pub fn wake(&self) {
         if let Some(thread) = &self.thread {
             thread.thread().unpark();
         }
+    }
+
+    /// Notes that the kick came at a moment when the queue could not be touched.
+    pub fn note_missed(&self) {
+        self.missed.store(true, Ordering::Relaxed);
+        self.wake();
     }
 
     /// Consumes a kick that has interrupted the guest; must be called on the vCPU's thread.

@@ -571,7 +571,7 @@ impl Space {
         while done < from.end - from.start {
             let source = from.start + done..from.end;
             let target = to.start + done..to.start + wanted;
-            let (Some(&(old, old_length)), Some(&(new, new_length))) = (
+            let (Some(&(old, old_length)), Some(&(target_at, new_length))) = (
                 Self::pieces_where_present(state, &source).first(),
                 Self::pieces(state, &target).first(),
             ) else {
@@ -581,7 +581,7 @@ impl Space {
             let grown = if anonymous { length } else { new_length };
             let (Some(old), Some(new)) = (
                 self.physical.host(old, length),
-                self.physical.host(new, grown),
+                self.physical.host(target_at, grown),
             ) else {
                 return Err(Errno(libc::EFAULT));
             };
@@ -600,6 +600,8 @@ impl Space {
                 if !anonymous {
                     return Err(Errno(libc::ENOMEM));
                 }
+                // The host has unmapped the target by then.
+                self.physical.reset(target_at, length);
                 // SAFETY: as above; the host could not move it in one piece (it spans several of
                 // its own mappings), so the bytes are copied.
                 unsafe { std::ptr::copy_nonoverlapping(old, new, length as usize) };

@@ -12,6 +12,8 @@ use super::table::ProgramTable;
 const TRAMPOLINE: &str = "__restore_rt";
 /// Bytes of `mov $15, %rax; syscall`, which is all a trampoline does.
 const TRAMPOLINE_LENGTH: u64 = 9;
+/// Bytes of code without descriptions below which they are not inferred.
+const LEAST_GAP: u64 = 4096;
 /// Bytes of a function that are looked at when it has no unwind information.
 const LONGEST_FUNCTION: u64 = 1 << 20;
 
@@ -257,6 +259,7 @@ impl Parts {
             same
         });
         let starts: Vec<u64> = functions.iter().map(|&(start, ..)| start).collect();
+        let mut gaps = Vec::new();
         for (number, &(address, size, split)) in functions.iter().enumerate() {
             let (Some(start), Some(parts)) =
                 (self.text.offset(address), self.parts.get(..described))
@@ -279,6 +282,14 @@ impl Parts {
                 .chain((size > 0).then(|| address.saturating_add(size)))
                 .fold(text_end, u64::min);
             let length = end.saturating_sub(address).min(LONGEST_FUNCTION);
+            gaps.push((start, address, length));
+        }
+        // The C compiler's own start-up code lacks descriptions in every program and is on no
+        // stack that matters; a library without any is worth the time.
+        if gaps.iter().map(|&(_, _, length)| length).sum::<u64>() < LEAST_GAP {
+            return;
+        }
+        for (start, address, length) in gaps {
             if let Some(code) = code(file, address, length) {
                 self.add_inferred(start, code, address);
             }
