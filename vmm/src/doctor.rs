@@ -54,10 +54,10 @@ fn describe(text: &mut String) -> Result<(), BootError> {
         &format!("/dev/kvm opens, API version {}", kvm.get_api_version()),
     );
     line(text, "capabilities", &capabilities(&kvm));
-    let flags = if host::has_hardware_virtualisation() {
-        "offered (vmx or svm)"
-    } else {
-        "not offered (neither vmx nor svm)"
+    let flags = match host::hardware_virtualisation() {
+        Some(true) => "offered (vmx or svm)",
+        Some(false) => "not offered (neither vmx nor svm)",
+        None => "unknown (/proc/cpuinfo cannot be read)",
     };
     line(text, "hardware virt.", flags);
     line(text, "address width", &address_width(&kvm)?);
@@ -68,18 +68,15 @@ fn describe(text: &mut String) -> Result<(), BootError> {
     line(
         text,
         "machine",
-        &format!("made and probed in {:.1} ms", took.as_secs_f64() * 1e3),
+        &format!("made in {:.1} ms", took.as_secs_f64() * 1e3),
     );
     let native = machine.ring == Ring::Zero;
-    line(
-        text,
-        "ring 0",
-        if native {
-            "native"
-        } else {
-            "emulated by the host: not usable"
-        },
-    );
+    let ring_zero = match Machine::new(RingChoice::Zero, MEMORY) {
+        Ok(_) => "native",
+        Err(BootError::RingZero(_)) => "emulated by the host: not usable",
+        Err(error) => return Err(error),
+    };
+    line(text, "ring 0", ring_zero);
     let paging = if machine.shadow_paging {
         "shadow page tables"
     } else {

@@ -179,10 +179,12 @@ impl Machine {
     }
 
     fn choose_ring(&mut self, choice: RingChoice) -> Result<(), BootError> {
-        let virtualised = host::has_hardware_virtualisation();
-        if choice == RingChoice::Three {
-            self.shadow_paging = !virtualised;
-            return self.try_ring_three();
+        let virtualised = host::hardware_virtualisation();
+        // Where nothing is virtualised the probe could only fail, after a millisecond and with a
+        // line in the host's kernel log.
+        let pointless = choice == RingChoice::Auto && virtualised == Some(false);
+        if choice == RingChoice::Three || pointless {
+            return self.enter_ring_three(virtualised);
         }
         self.vcpu.set_registers(&kvm_regs {
             rip: runtime::PROBE_ENTRY,
@@ -198,9 +200,13 @@ impl Machine {
         if choice == RingChoice::Zero {
             return Err(BootError::RingZero(why));
         }
+        self.enter_ring_three(virtualised)
+    }
+
+    fn enter_ring_three(&mut self, virtualised: Option<bool>) -> Result<(), BootError> {
         self.ring = Ring::Three;
         self.start.ring = Ring::Three;
-        self.shadow_paging = !virtualised;
+        self.shadow_paging = virtualised == Some(false);
         self.vcpu.reset(&self.start, Ring::Three, 0)?;
         self.try_ring_three()
     }

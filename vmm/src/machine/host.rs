@@ -74,17 +74,15 @@ pub fn open() -> Result<Kvm, HostError> {
     Ok(kvm)
 }
 
-/// Whether the processor offers hardware virtualisation to this kernel. Without it KVM shadows
-/// page tables.
+/// Whether the processor offers hardware virtualisation to this kernel; `None` if that cannot be
+/// told. Without it KVM shadows page tables and emulates ring 0.
 #[must_use]
-pub fn has_hardware_virtualisation() -> bool {
-    let Ok(text) = std::fs::read_to_string("/proc/cpuinfo") else {
-        return false;
-    };
-    text.lines()
-        .find(|line| line.starts_with("flags"))
-        .is_some_and(|line| {
-            line.split_whitespace()
-                .any(|flag| flag == "vmx" || flag == "svm")
-        })
+pub fn hardware_virtualisation() -> Option<bool> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let flags = text.lines().find(|line| line.starts_with("flags"))?;
+    Some(
+        flags
+            .split_whitespace()
+            .any(|flag| flag == "vmx" || flag == "svm"),
+    )
 }
