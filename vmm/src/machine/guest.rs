@@ -3,7 +3,6 @@
 use super::boot::Machine;
 use super::diagnose::Context;
 use super::run::End;
-use super::segments::Ring;
 use super::tick::Ticker;
 use crate::memory::space::{Space, Stale};
 use crate::memory::user::UserMemory;
@@ -20,7 +19,7 @@ use std::sync::Arc;
 
 /// A loaded program and the machine it runs in.
 pub struct Guest {
-    // First, so that its thread is gone before what it looks at.
+    // First, so that its thread is gone before what it looks at. Made at the first queued free.
     pub(super) ticker: Option<Ticker>,
     pub(super) machine: Machine,
     pub(super) space: Arc<Space>,
@@ -64,17 +63,10 @@ impl Guest {
     /// # Errors
     /// When the runtime does not start.
     pub fn new(parts: Parts, entry: u64, sp: u64) -> Result<Self, End> {
-        let queues = parts.protected && parts.machine.ring == Ring::Three;
-        let ticker = if queues {
-            let started = parts.machine.start_ticker();
-            Some(started.map_err(|error| End::Broken(error.to_string()))?)
-        } else {
-            None
-        };
         let mut hidden = parts.machine.descriptors().to_vec();
         hidden.extend(parts.observer.hidden());
         let mut guest = Self {
-            ticker,
+            ticker: None,
             machine: parts.machine,
             space: parts.space,
             executable: parts.executable,

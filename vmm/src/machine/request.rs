@@ -42,8 +42,13 @@ impl Guest {
             }
             Some(Request::Unwind) => self.unwind_table(),
             Some(Request::Tick) => {
-                if let Some(ticker) = &self.ticker {
-                    ticker.wake();
+                match &self.ticker {
+                    Some(ticker) => ticker.wake(),
+                    None => {
+                        let started = self.machine.start_ticker();
+                        self.ticker =
+                            Some(started.map_err(|error| End::Broken(error.to_string()))?);
+                    }
                 }
                 0
             }
