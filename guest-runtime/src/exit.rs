@@ -58,6 +58,15 @@ pub fn unwind_table() -> u64 {
     request(Request::Unwind, 0, 0, 0)
 }
 
+/// Has the VMM walk the stack from a call whose return address lies at `sp`: how many frames are in
+/// the area's `walk`; `None` where the unwind table is needed.
+pub fn walk(sp: u64, bp: u64, depth: usize) -> Option<usize> {
+    match request(Request::Walk, sp, bp, depth as u64) {
+        FAILED => None,
+        found => usize::try_from(found).ok(),
+    }
+}
+
 /// Has the VMM interrupt this vCPU once a millisecond while revocations wait.
 pub fn tick() {
     request(Request::Tick, 0, 0, 0);

@@ -1,17 +1,24 @@
 //! The stack of a malloc-family call, for reports.
 //!
-//! Walked with the unwind table that the VMM builds at the first request; a program without
-//! `.eh_frame` is walked by frame pointers. Only the program's own stack is read, within the
-//! bounds that the VMM gave.
+//! The first few are walked by the VMM, which finds their functions in the program's file one by
+//! one: a program that hardly allocates never pays for the unwind table. After those the VMM builds
+//! the table, and stacks are walked here; a program without `.eh_frame` is walked by frame
+//! pointers. Only the program's own stack is read, within the bounds that the VMM gave.
 
 use crate::{area, exit};
 use core::sync::atomic::{AtomicU8, Ordering};
-use dangless_core::abi::error::MAX_FRAMES;
+use dangless_core::abi::error::{Frames, MAX_FRAMES};
 use dangless_core::abi::layout;
 use dangless_core::unwind::{Bounds, Position, StackMemory, Table, Walker};
 
-/// Whether the unwind table was asked for: 0 not yet, 1 there is none, 2 mapped.
+/// The unwind table: below [`NONE`] not built yet, and so many stacks were walked by the VMM.
 static TABLE: AtomicU8 = AtomicU8::new(0);
+/// Stacks that the VMM walks: about as many as cost as much as building the table.
+const REMOTE: u8 = 32;
+/// There is no table.
+const NONE: u8 = 254;
+/// The table is mapped.
+const MAPPED: u8 = 255;
 
 /// Return addresses, innermost first.
 pub struct Stack {
@@ -54,6 +61,10 @@ impl Stack {
         if !(low..high).contains(&sp) {
             return stack;
         }
+        let walked = TABLE.load(Ordering::Relaxed);
+        if walked < REMOTE && stack.fill_remotely(walked, sp, bp, depth) {
+            return stack;
+        }
         // SAFETY: from the stack pointer to the stack's top everything is mapped and only this
         // thread writes it.
         let memory = unsafe { StackMemory::new(sp, high) };
@@ -69,16 +80,39 @@ impl Stack {
         stack.length += found;
         stack
     }
+
+    /// Has the VMM walk, which has walked `walked` stacks so far; whether it could.
+    #[cold]
+    fn fill_remotely(&mut self, walked: u8, sp: u64, bp: u64, depth: usize) -> bool {
+        let found = exit::walk(sp, bp, depth);
+        let next = if found.is_some() { walked + 1 } else { REMOTE };
+        // Where another thread was faster its number counts.
+        let _ = TABLE.compare_exchange(walked, next, Ordering::Relaxed, Ordering::Relaxed);
+        let Some(found) = found else {
+            return false;
+        };
+        // SAFETY: the area is this vCPU's own; the VMM has just written the plain record.
+        let walk: &Frames = unsafe { &(*area::current()).walk };
+        self.length = found.min(depth);
+        for (to, from) in self.frames.iter_mut().zip(&walk.address).take(self.length) {
+            *to = *from;
+        }
+        true
+    }
 }
 
 /// The program's unwind table; the VMM builds it at the first call.
 fn table() -> Table<'static> {
     let mut state = TABLE.load(Ordering::Acquire);
-    if state == 0 {
-        state = if exit::unwind_table() == 0 { 1 } else { 2 };
+    if state < NONE {
+        state = if exit::unwind_table() == 0 {
+            NONE
+        } else {
+            MAPPED
+        };
         TABLE.store(state, Ordering::Release);
     }
-    if state == 1 {
+    if state == NONE {
         return Table::EMPTY;
     }
     // SAFETY: the VMM has mapped a table there, read-only, for the life of the program.

@@ -12,7 +12,7 @@
 //! | [`FAULT_STACK`] | 16 KiB | stack of the exception entries (IST 1) |
 //! | [`STACK`] | 64 KiB | stack of upcalls |
 
-use super::error::ErrorRecord;
+use super::error::{ErrorRecord, Frames};
 
 /// Offset of the global descriptor table.
 pub const GDT: u64 = 8 << 10;
@@ -58,6 +58,8 @@ pub struct VcpuArea {
     pub stack_low: u64,
     /// See `stack_low`.
     pub stack_high: u64,
+    /// What `Request::Walk` found.
+    pub walk: Frames,
     /// The error record that `Request::Report` and `Upcall::Describe` speak of.
     pub error: ErrorRecord,
 }

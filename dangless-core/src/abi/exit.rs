@@ -59,6 +59,10 @@ numbered!(
         /// Freed objects have begun to wait and `ticking` of the area is 0: interrupt this vCPU
         /// once a millisecond while they do. Answers 0.
         Tick = 8,
+        /// Walks the program's stack, while there is no unwind table yet: [RDI] stack pointer at a
+        /// return address, [RSI] frame pointer, [RDX] most frames. Answers how many frames it put
+        /// into `walk` of the area, or `FAILED` where only the table will do.
+        Walk = 9,
     }
 );
 

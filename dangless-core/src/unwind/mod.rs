@@ -19,4 +19,4 @@ pub mod walker;
 pub use memory::{Memory, StackMemory};
 pub use row::{Row, Rule};
 pub use table::{Header, Table, TableError};
-pub use walker::{Bounds, Caller, Position, Walker};
+pub use walker::{Bounds, Caller, Position, Rules, Walker};

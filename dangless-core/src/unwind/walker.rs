@@ -4,6 +4,26 @@ use super::memory::Memory;
 use super::row::Rule;
 use super::table::Table;
 
+/// Where a walk looks up how to leave the code at an address.
+pub trait Rules {
+    /// The rule for the instruction that holds `address`.
+    fn lookup(&self, address: u64) -> Rule;
+}
+
+impl Rules for Table<'_> {
+    #[inline]
+    fn lookup(&self, address: u64) -> Rule {
+        Table::lookup(self, address)
+    }
+}
+
+impl<F: Fn(u64) -> Rule> Rules for F {
+    #[inline]
+    fn lookup(&self, address: u64) -> Rule {
+        self(address)
+    }
+}
+
 /// Offsets in the frame that Linux pushes for a signal, from the stack pointer that the trampoline
 /// runs with: `ucontext.uc_mcontext` begins at 40, its registers are eight bytes each.
 mod signal_frame {
@@ -60,20 +80,20 @@ pub struct Caller {
 /// It ends at the outermost frame, at a zero return address, when the stack pointer would not move
 /// upwards, when the stack cannot be read, or after the given number of frames.
 #[derive(Clone, Debug)]
-pub struct Walker<'t, M> {
-    table: Table<'t>,
+pub struct Walker<R, M> {
+    rules: R,
     memory: M,
     bounds: Bounds,
     at: Position,
     left: usize,
 }
 
-impl<'t, M: Memory> Walker<'t, M> {
+impl<R: Rules, M: Memory> Walker<R, M> {
     /// A walk from `start` that yields at most `depth` callers.
     #[inline]
-    pub fn new(table: Table<'t>, memory: M, bounds: Bounds, start: Position, depth: usize) -> Self {
+    pub fn new(rules: R, memory: M, bounds: Bounds, start: Position, depth: usize) -> Self {
         Self {
-            table,
+            rules,
             memory,
             bounds,
             at: start,
@@ -107,7 +127,7 @@ impl<'t, M: Memory> Walker<'t, M> {
         } else {
             at.pc.wrapping_sub(1)
         };
-        match self.table.lookup(inside) {
+        match self.rules.lookup(inside) {
             Rule::End => None,
             Rule::Stack { cfa, saved } => self.above(at.sp.wrapping_add_signed(cfa.into()), saved),
             Rule::Frame { cfa, saved } => self.above(at.bp.wrapping_add_signed(cfa.into()), saved),
@@ -173,7 +193,7 @@ impl<'t, M: Memory> Walker<'t, M> {
     }
 }
 
-impl<M: Memory> Iterator for Walker<'_, M> {
+impl<R: Rules, M: Memory> Iterator for Walker<R, M> {
     type Item = Caller;
 
     #[inline]

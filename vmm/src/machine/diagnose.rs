@@ -9,12 +9,13 @@ use super::run::End;
 use crate::memory::user::Access as Direction;
 use crate::report::{Access, AccessKind, Registers, Report, Scene, SystemCall};
 use crate::symbols::{Module, Symbols};
-use crate::unwind::{self, ProgramTable};
-use dangless_core::abi::error::{kind, ErrorRecord};
-use dangless_core::abi::exit::Upcall;
+use crate::unwind::{self, direct, ProgramTable};
+use dangless_core::abi::error::{kind, ErrorRecord, MAX_FRAMES};
+use dangless_core::abi::exit::{Upcall, FAILED};
 use dangless_core::abi::layout;
 use dangless_core::address::GuestVirtual;
-use dangless_core::unwind::{Bounds, Caller, Memory, Position, Table, Walker};
+use dangless_core::unwind::{Bounds, Caller, Memory, Position, Rule, Table, Walker};
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -45,6 +46,8 @@ pub struct Context {
     bias: u64,
     symbols: Symbols,
     table: Option<ProgramTable>,
+    /// Serves the walks before there is a table; inside, `None` if it cannot.
+    rules: OnceCell<Option<direct::Rules>>,
     reports: Vec<Report>,
 }
 
@@ -68,6 +71,7 @@ impl Context {
             bias,
             symbols,
             table: None,
+            rules: OnceCell::new(),
             reports: Vec::new(),
         }
     }
@@ -78,6 +82,12 @@ impl Context {
             self.table = unwind::build((*self.file).as_ref(), self.bias).ok();
         }
         self.table.as_ref()
+    }
+
+    /// Single unwind rules, as long as there is no table.
+    fn rules(&self) -> Option<&direct::Rules> {
+        let open = || direct::Rules::open(&self.file.path, self.bias);
+        self.rules.get_or_init(open).as_ref()
     }
 }
 
@@ -111,6 +121,47 @@ impl Guest {
             Ok(()) => rows,
             Err(_) => 0,
         }
+    }
+
+    /// Walks the stack of a malloc-family call whose return address lies at `sp`, without a table;
+    /// the number of frames, now in the area, or `FAILED` if a function on it is not described.
+    pub(super) fn walk_for_runtime(&mut self, sp: u64, bp: u64, depth: u64) -> u64 {
+        let reader = StackReader(self);
+        let (Some(rules), Some(pc)) = (self.context.rules(), reader.read(sp)) else {
+            return FAILED;
+        };
+        let missed = Cell::new(false);
+        let lookup = |address: u64| {
+            rules.lookup(address).unwrap_or_else(|| {
+                missed.set(true);
+                Rule::End
+            })
+        };
+        let start = Position {
+            pc,
+            sp: sp.wrapping_add(8),
+            bp,
+            exact: false,
+        };
+        let bounds = Bounds {
+            low: sp,
+            high: u64::MAX,
+        };
+        let depth = usize::try_from(depth)
+            .unwrap_or(MAX_FRAMES)
+            .clamp(1, MAX_FRAMES);
+        let mut frames = [0; MAX_FRAMES];
+        frames[0] = pc;
+        let rest = frames.get_mut(1..depth).unwrap_or_default();
+        let length = 1 + Walker::new(lookup, reader, bounds, start, depth - 1).fill(rest);
+        if missed.get() {
+            return FAILED;
+        }
+        self.machine.update_area(|area| {
+            area.walk.length = length as u64;
+            area.walk.address = frames;
+        });
+        length as u64
     }
 
     /// An access to the alias region faulted: an error if the object was freed.

@@ -41,6 +41,7 @@ impl Guest {
                 0
             }
             Some(Request::Unwind) => self.unwind_table(),
+            Some(Request::Walk) => self.walk_for_runtime(first, second, third),
             Some(Request::Tick) => {
                 match &self.ticker {
                     Some(ticker) => ticker.wake(),

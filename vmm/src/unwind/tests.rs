@@ -8,7 +8,7 @@ use iced_x86::{Decoder, DecoderOptions};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
 use proptest::prelude::*;
 
-use super::build;
+use super::{build, direct};
 
 fn compile(directory: &Path, compiler: &str, source: &str, flags: &[&str]) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -105,6 +105,31 @@ fn the_image_is_the_table() {
     for address in (text.address()..text.address() + text.size()).step_by(3) {
         let address = address + 0x1000_0000;
         assert_eq!(read.lookup(address), view.lookup(address));
+    }
+}
+
+#[test]
+fn single_rules_are_those_of_the_table() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for flags in [&["-O2", "-static"][..], &["-O2", "-static-pie", "-fPIE"]] {
+        let program = compile(directory.path(), "gcc", "chain.c", flags);
+        let elf = std::fs::read(&program).expect("readable");
+        let built = build(&elf, 0x1000_0000).expect("builds");
+        let rules = direct::Rules::open(&program, 0x1000_0000).expect("has .eh_frame");
+        let file = object::File::parse(&*elf).expect("an ELF file");
+        let text = file.section_by_name(".text").expect("text");
+        let (mut known, mut unknown) = (0, 0);
+        for address in (text.address()..text.address() + text.size()).step_by(7) {
+            let address = address + 0x1000_0000;
+            match rules.lookup(address) {
+                Some(rule) => {
+                    assert_eq!(rule, built.view().lookup(address), "{address:#x}");
+                    known += 1;
+                }
+                None => unknown += 1,
+            }
+        }
+        assert!(known > 9 * unknown, "{known} known, {unknown} not");
     }
 }
 
