@@ -63,7 +63,7 @@ fn describe(text: &mut String) -> Result<(), BootError> {
     line(text, "address width", &address_width(&kvm)?);
     line(text, "huge pages", &huge_pages());
     let started = Instant::now();
-    let mut machine = Machine::new(RingChoice::Auto, MEMORY)?;
+    let (machine, mut processor) = Machine::new(RingChoice::Auto, MEMORY)?;
     let took = started.elapsed();
     line(
         text,
@@ -83,7 +83,7 @@ fn describe(text: &mut String) -> Result<(), BootError> {
         "two-dimensional, or treated as such (every edit is flushed)"
     };
     line(text, "paging", paging);
-    match machine.try_syscalls(ROUNDS) {
+    match machine.try_syscalls(&mut processor, ROUNDS) {
         Ok(trial) => {
             let from = machine.ring.level();
             line(

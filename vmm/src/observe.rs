@@ -1,7 +1,7 @@
 //! Watching a program: its system calls, the runtime's log, notes to the user.
 
 use crate::descriptor;
-use crate::machine::guest::Guest;
+use crate::machine::thread::Thread;
 use crate::process::Outcome;
 use crate::syscalls::observer::Observer as Calls;
 use crate::syscalls::stats::Stats;
@@ -10,6 +10,7 @@ use crate::syscalls::strace::Strace;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
 
 /// What is to be watched.
 #[derive(Debug, Default)]
@@ -103,7 +104,7 @@ impl Watch {
                 watcher.notes = Some(Box::new(error()?));
             }
             watcher.stats = self.stats.then(Stats::default);
-            calls = Some(watcher);
+            calls = Some(Mutex::new(watcher));
         }
         Ok(Observer {
             calls,
@@ -115,10 +116,10 @@ impl Watch {
     }
 }
 
-/// Watches one program.
+/// Watches one program, whichever of its threads does something.
 #[derive(Default)]
 pub struct Observer {
-    calls: Option<Calls>,
+    calls: Option<Mutex<Calls>>,
     log: Option<File>,
     error: Option<File>,
     notes: bool,
@@ -132,21 +133,21 @@ impl Observer {
         &self.hidden
     }
 
-    /// Serves a system call of `guest`, watched.
-    pub fn dispatch(&mut self, guest: &mut Guest, number: u64, arguments: [u64; 6]) -> Outcome {
-        crate::syscalls::dispatch(guest, number, arguments, self.calls.as_mut())
+    /// Serves a system call of `thread`, watched.
+    pub fn dispatch(&self, thread: &mut Thread, number: u64, arguments: [u64; 6]) -> Outcome {
+        crate::syscalls::dispatch(thread, number, arguments, self.calls.as_ref())
     }
 
     /// Tells the user something.
-    pub fn note(&mut self, text: &str) {
-        if let (true, Some(error)) = (self.notes, &mut self.error) {
+    pub fn note(&self, text: &str) {
+        if let (true, Some(mut error)) = (self.notes, self.error.as_ref()) {
             // Nobody is left to tell if standard error is gone.
-            let _ = writeln!(error, "dangless-vmm: {text}");
+            let _ = error.write_all(format!("dangless-vmm: {text}\n").as_bytes());
         }
     }
 
     /// A line of the runtime's log.
-    pub fn log(&mut self, level: u64, text: &str) {
+    pub fn log(&self, level: u64, text: &str) {
         let name = match level {
             1 => "error",
             2 => "warn",
@@ -154,15 +155,17 @@ impl Observer {
             4 => "debug",
             _ => "trace",
         };
-        if let Some(to) = self.log.as_mut().or(self.error.as_mut()) {
+        if let Some(mut to) = self.log.as_ref().or(self.error.as_ref()) {
             // As in `note`.
-            let _ = writeln!(to, "dangless-vmm: runtime: {name}: {text}");
+            let _ = to.write_all(format!("dangless-vmm: runtime: {name}: {text}\n").as_bytes());
         }
     }
 
     /// The table of system calls, if they were counted.
     #[must_use]
     pub fn statistics(&self) -> Option<String> {
-        self.calls.as_ref()?.stats.as_ref().map(ToString::to_string)
+        let calls = self.calls.as_ref()?;
+        let calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.stats.as_ref().map(ToString::to_string)
     }
 }

@@ -1,27 +1,27 @@
 //! A machine with the runtime in it, ready to load a program.
 //!
-//! The runtime's image, the configuration and the per-vCPU area lie in blocks of their own; the
-//! direct map covers all guest-physical memory and grows with it. Which ring the machine runs in
+//! The runtime's image and the configuration lie in a block of their own, with the first per-vCPU
+//! areas; the direct map covers all guest-physical memory and grows with it. Which ring the machine runs in
 //! is decided here, by running a few instructions at CPL 0.
 
 use super::host::{self, HostError};
-use super::segments::{self, Ring};
-use super::tick::{Ticker, Words};
-use super::vcpu::{Exit, Start, Vcpu};
+use super::processor::{Pool, Processor};
+use super::segments::Ring;
+use super::vcpu::{Exit, Start};
 use crate::descriptor;
 use crate::memory::physical::{MemoryError, Physical, Use};
 use crate::memory::tables::Tables;
 use crate::runtime;
-use dangless_core::abi::area::{self, VcpuArea};
+use dangless_core::abi::area;
 use dangless_core::abi::config::Config;
 use dangless_core::abi::{exit, layout};
 use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 use dangless_core::paging::{Flags, MapError, Mapper};
 use kvm_bindings::{kvm_regs, CpuId, KVM_MAX_CPUID_ENTRIES};
-use kvm_ioctls::Kvm;
-use std::mem::offset_of;
+use kvm_ioctls::{Kvm, VmFd};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which ring is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,10 +55,10 @@ pub enum BootError {
     RingThree(String),
 }
 
-/// A machine with one processor.
+/// A machine: guest memory with the runtime in it. Processors are made by [`super::processor`].
+///
+/// All of it may be used by several threads at once: what changes is behind locks or atomic.
 pub struct Machine {
-    // Fields drop in this order: the processor goes before the memory that it uses.
-    pub(super) vcpu: Vcpu,
     /// Guest-physical memory.
     pub physical: Arc<Physical>,
     /// Page tables.
@@ -70,19 +70,19 @@ pub struct Machine {
     /// Whether the host shadows page tables.
     pub shadow_paging: bool,
     pub(super) start: Start,
-    /// Guest-physical address of the area of vCPU 0.
-    pub(super) area: GuestPhysical,
     config: GuestPhysical,
     /// Bytes of guest-physical memory that the direct map covers.
-    direct: u64,
+    direct: Mutex<u64>,
     descriptors: Vec<RawFd>,
     tsc_per_ms: u64,
-    /// Whether `syscall` raises the privilege level of ring 3; not known before the first one.
-    syscall_raises: Option<bool>,
+    pub(super) pool: Mutex<Pool>,
+    pub(super) vm: Arc<VmFd>,
+    pub(super) features: CpuId,
+    pub(super) most_processors: u32,
     _kvm: Kvm,
 }
 
-fn hide(descriptor: RawFd) -> Result<RawFd, HostError> {
+pub(super) fn hide(descriptor: RawFd) -> Result<RawFd, HostError> {
     descriptor::hide(descriptor)
         .map(IntoRawFd::into_raw_fd)
         .map_err(HostError::Descriptor)
@@ -102,11 +102,12 @@ fn processor_features(kvm: &Kvm) -> Result<CpuId, HostError> {
 }
 
 impl Machine {
-    /// Makes a machine with at most `memory` bytes and puts the runtime into it.
+    /// Makes a machine with at most `memory` bytes, puts the runtime into it, and gives it its
+    /// first processor.
     ///
     /// # Errors
     /// When the host cannot, or not in the ring that `choice` insists on.
-    pub fn new(choice: RingChoice, memory: u64) -> Result<Self, BootError> {
+    pub fn new(choice: RingChoice, memory: u64) -> Result<(Self, Processor), BootError> {
         let low = host::open()?;
         // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
         let kvm = unsafe { Kvm::from_raw_fd(hide(low.as_raw_fd())?) };
@@ -124,46 +125,39 @@ impl Machine {
         let tables = Arc::new(Tables::new(Arc::clone(&physical)));
         let root = tables.frame()?;
         let blocks = physical.allocate(1, Use::Runtime)?;
-        let low = vm
-            .create_vcpu(0)
-            .map_err(HostError::call("KVM_CREATE_VCPU"))?;
-        // SAFETY: as above.
-        let fd = unsafe { vm.create_vcpu_from_rawfd(hide(low.as_raw_fd())?) }
-            .map_err(HostError::call("KVM_CREATE_VCPU"))?;
-        drop(low);
-        let descriptors = vec![kvm.as_raw_fd(), vm.as_raw_fd(), fd.as_raw_fd()];
-        let tsc_per_ms = fd.get_tsc_khz().map_or(2_000_000, u64::from);
         let wanted = if choice == RingChoice::Three {
             Ring::Three
         } else {
             Ring::Zero
         };
         let start = Start {
-            area: layout::VCPU_AREAS,
             root: root.0,
             ring: wanted,
             syscall_entry: runtime::SYSCALL_ENTRY,
         };
         let place = place_runtime(&physical, &tables, root, blocks)?;
         let mut machine = Self {
-            vcpu: Vcpu::new(fd, &processor_features(&kvm)?, &start)?,
             physical,
             tables,
             root,
             ring: wanted,
             shadow_paging: false,
             start,
-            area: place.area,
             config: place.config,
-            direct: 0,
-            descriptors,
-            tsc_per_ms,
-            syscall_raises: None,
+            direct: Mutex::new(0),
+            descriptors: vec![kvm.as_raw_fd(), vm.as_raw_fd()],
+            tsc_per_ms: 0,
+            pool: Mutex::new(Pool::new(place.areas)),
+            features: processor_features(&kvm)?,
+            most_processors: u32::try_from(kvm.get_max_vcpus()).unwrap_or(u32::MAX),
+            vm,
             _kvm: kvm,
         };
         machine.extend_direct_map()?;
-        machine.choose_ring(choice)?;
-        Ok(machine)
+        let mut processor = machine.processor()?;
+        machine.tsc_per_ms = processor.vcpu.tsc_per_ms();
+        machine.choose_ring(choice, &mut processor)?;
+        Ok((machine, processor))
     }
 
     /// Page-table editor of the machine.
@@ -178,21 +172,25 @@ impl Machine {
         &self.descriptors
     }
 
-    fn choose_ring(&mut self, choice: RingChoice) -> Result<(), BootError> {
+    fn choose_ring(
+        &mut self,
+        choice: RingChoice,
+        processor: &mut Processor,
+    ) -> Result<(), BootError> {
         let virtualised = host::hardware_virtualisation();
         // Where nothing is virtualised the probe could only fail, after a millisecond and with a
         // line in the host's kernel log.
         let pointless = choice == RingChoice::Auto && virtualised == Some(false);
         if choice == RingChoice::Three || pointless {
-            return self.enter_ring_three(virtualised);
+            return self.enter_ring_three(virtualised, processor);
         }
-        self.vcpu.set_registers(&kvm_regs {
+        processor.vcpu.set_registers(&kvm_regs {
             rip: runtime::PROBE_ENTRY,
-            rsp: layout::VCPU_AREAS + area::STACK + area::STACK_SIZE,
+            rsp: processor.area.base() + area::STACK + area::STACK_SIZE,
             rflags: 2,
             ..kvm_regs::default()
         });
-        let why = match self.vcpu.run() {
+        let why = match processor.vcpu.run() {
             Exit::Port(exit::PORT_PROBE) => return Ok(()),
             Exit::Broken(why) => why,
             other => format!("{other:?}"),
@@ -200,25 +198,29 @@ impl Machine {
         if choice == RingChoice::Zero {
             return Err(BootError::RingZero(why));
         }
-        self.enter_ring_three(virtualised)
+        self.enter_ring_three(virtualised, processor)
     }
 
-    fn enter_ring_three(&mut self, virtualised: Option<bool>) -> Result<(), BootError> {
+    fn enter_ring_three(
+        &mut self,
+        virtualised: Option<bool>,
+        processor: &mut Processor,
+    ) -> Result<(), BootError> {
         self.ring = Ring::Three;
         self.start.ring = Ring::Three;
         self.shadow_paging = virtualised == Some(false);
-        self.vcpu.reset(&self.start, Ring::Three, 0)?;
-        self.try_ring_three()
+        processor.reset(&self.start)?;
+        Self::try_ring_three(processor)
     }
 
     /// Leaves the guest once from ring 3, through the I/O permission bitmap.
-    fn try_ring_three(&mut self) -> Result<(), BootError> {
-        self.vcpu.set_registers(&kvm_regs {
+    fn try_ring_three(processor: &mut Processor) -> Result<(), BootError> {
+        processor.vcpu.set_registers(&kvm_regs {
             rip: runtime::SYSCALL_ENTRY,
             rflags: 2,
             ..kvm_regs::default()
         });
-        match self.vcpu.run() {
+        match processor.vcpu.run() {
             Exit::Port(exit::PORT_SYSCALL) => Ok(()),
             Exit::Broken(why) => Err(BootError::RingThree(why)),
             Exit::Port(port) if port == exit::PORT_EXCEPTION + 13 => {
@@ -235,40 +237,23 @@ impl Machine {
     ///
     /// # Errors
     /// When there is no memory for page tables.
-    pub fn extend_direct_map(&mut self) -> Result<(), BootError> {
-        while self.direct < self.physical.covered() {
+    pub fn extend_direct_map(&self) -> Result<(), BootError> {
+        let mut direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+        while *direct < self.physical.covered() {
             let end = self.physical.covered();
             self.mapper().map(
-                GuestVirtual(layout::DIRECT_MAP + self.direct),
-                GuestPhysical(self.direct),
-                end - self.direct,
+                GuestVirtual(layout::DIRECT_MAP + *direct),
+                GuestPhysical(*direct),
+                end - *direct,
                 Flags::DATA,
             )?;
-            self.direct = end;
-        }
-        Ok(())
-    }
-
-    /// On hosts where `syscall` raises the privilege level of a ring-3 program, lowers it again.
-    ///
-    /// # Errors
-    /// When KVM refuses.
-    pub(super) fn lower_ring(&mut self) -> Result<(), HostError> {
-        if self.ring == Ring::Zero || self.syscall_raises == Some(false) {
-            return Ok(());
-        }
-        let mut special = self.vcpu.special()?;
-        let raised = special.cs.selector & 3 == 0;
-        self.syscall_raises = Some(raised);
-        if raised {
-            segments::set_ring(&mut special, Ring::Three);
-            self.vcpu.set_special(&special)?;
+            *direct = end;
         }
         Ok(())
     }
 
     /// Writes the runtime's configuration, before it runs.
-    pub fn configure(&mut self, config: Config) {
+    pub fn configure(&self, config: Config) {
         let config = Config {
             root: self.root.0,
             ring: u64::from(self.ring.level()),
@@ -279,50 +264,6 @@ impl Machine {
         if let Some(host) = self.physical.host(self.config, PAGE_SIZE) {
             // SAFETY: the page is the machine's, page-aligned, and no vCPU runs.
             unsafe { host.cast::<Config>().write(config) };
-        }
-    }
-
-    /// Starts kicking the vCPU while the runtime has revocations queued. Must be called on the
-    /// thread that runs it.
-    ///
-    /// # Errors
-    /// When the host refuses.
-    pub(super) fn start_ticker(&self) -> Result<Ticker, HostError> {
-        let words = Words {
-            pending: self.area.add(offset_of!(VcpuArea, pending) as u64),
-            ticking: self.area.add(offset_of!(VcpuArea, ticking) as u64),
-        };
-        Ticker::start(Arc::clone(&self.physical), words, self.vcpu.descriptor())
-    }
-
-    /// A copy of the data of vCPU 0's area. The guest may have written anything there.
-    #[must_use]
-    pub fn area(&self) -> Option<VcpuArea> {
-        let host = self.physical.host(self.area, area::SIZE)?;
-        // SAFETY: the area is inside the reservation, aligned, and plain data of integers; the
-        // vCPU that writes it is stopped.
-        Some(unsafe { host.cast::<VcpuArea>().read_volatile() })
-    }
-
-    /// Changes the data of vCPU 0's area while it is stopped.
-    pub fn update_area(&mut self, change: impl FnOnce(&mut VcpuArea)) {
-        if let Some(host) = self.physical.host(self.area, area::SIZE) {
-            // SAFETY: as in `area`; nobody else refers to it while the vCPU is stopped.
-            change(unsafe { &mut *host.cast::<VcpuArea>() });
-        }
-    }
-
-    /// Reads words of vCPU 0's area from `offset`; zeroes where that is outside.
-    pub(super) fn read_area(&self, offset: u64, into: &mut [u64]) {
-        for (index, word) in into.iter_mut().enumerate() {
-            let at = offset + 8 * index as u64;
-            if at % 8 != 0 || at + 8 > area::SIZE {
-                continue;
-            }
-            if let Some(host) = self.physical.host(self.area.add(at), 8) {
-                // SAFETY: aligned and inside the area, which is anonymous memory of the machine.
-                *word = unsafe { host.cast::<u64>().read_volatile() };
-            }
         }
     }
 
@@ -348,7 +289,7 @@ impl Machine {
     ///
     /// # Errors
     /// When guest memory is used up.
-    pub fn back_runtime_table(&mut self, at: u64) -> Result<(), BootError> {
+    pub fn back_runtime_table(&self, at: u64) -> Result<(), BootError> {
         let block = self.physical.allocate(1, Use::Runtime)?;
         self.extend_direct_map()?;
         let start = GuestVirtual(at).align_down(LARGE_PAGE_SIZE);
@@ -362,7 +303,7 @@ impl Machine {
     ///
     /// # Errors
     /// When guest memory is used up.
-    pub fn place_table(&mut self, at: u64, bytes: &[u8]) -> Result<(), BootError> {
+    pub fn place_table(&self, at: u64, bytes: &[u8]) -> Result<(), BootError> {
         let blocks = (bytes.len() as u64).div_ceil(LARGE_PAGE_SIZE).max(1);
         let start = self.physical.allocate(blocks, Use::Runtime)?;
         self.extend_direct_map()?;
@@ -377,7 +318,7 @@ impl Machine {
     }
 }
 
-fn copy_to(physical: &Physical, at: GuestPhysical, bytes: &[u8]) {
+pub(super) fn copy_to(physical: &Physical, at: GuestPhysical, bytes: &[u8]) {
     if let Some(host) = physical.host(at, bytes.len() as u64) {
         // SAFETY: the range lies in the reservation, in a block that the caller has just
         // allocated; no vCPU runs in it yet.
@@ -386,11 +327,12 @@ fn copy_to(physical: &Physical, at: GuestPhysical, bytes: &[u8]) {
 }
 
 struct Place {
-    area: GuestPhysical,
+    /// Room for the areas of the first vCPUs.
+    areas: Range<u64>,
     config: GuestPhysical,
 }
 
-/// Lays image, configuration and area of vCPU 0 into the block at `block` and maps them.
+/// Lays image and configuration into the block at `block` and maps them; the rest is for areas.
 fn place_runtime(
     physical: &Physical,
     tables: &Tables,
@@ -399,15 +341,8 @@ fn place_runtime(
 ) -> Result<Place, BootError> {
     let mapper = Mapper::new(tables, root);
     let config = block;
-    let area_at = block.add(64 << 10);
-    let mut next = area_at.add(area::SIZE);
+    let mut next = block.add(PAGE_SIZE);
     mapper.map(GuestVirtual(layout::CONFIG), config, PAGE_SIZE, Flags::DATA)?;
-    mapper.map(
-        GuestVirtual(layout::VCPU_AREAS),
-        area_at,
-        area::SIZE,
-        Flags::DATA,
-    )?;
     for segment in runtime::SEGMENTS {
         let start = GuestVirtual(segment.address).align_down(PAGE_SIZE);
         let lead = segment.address - start.0;
@@ -426,25 +361,9 @@ fn place_runtime(
         mapper.map(start, next, length, flags)?;
         next = next.add(length);
     }
-    let base = layout::VCPU_AREAS;
-    copy_to(physical, area_at.add(area::GDT), &segments::gdt(base));
-    copy_to(
-        physical,
-        area_at.add(area::IDT),
-        &segments::idt(runtime::EXCEPTION_ENTRIES),
-    );
-    copy_to(physical, area_at.add(area::TSS), &segments::tss(base));
-    if let Some(host) = physical.host(area_at, area::SIZE) {
-        // SAFETY: the area was just allocated, reads zero (valid for its integers), and no vCPU
-        // runs yet.
-        let area = unsafe { &mut *host.cast::<VcpuArea>() };
-        area.this = base;
-        area.stack_top = base + area::STACK + area::STACK_SIZE;
-        // SAFETY: no arguments, no memory.
-        area.thread = unsafe { libc::gettid() } as u64;
-    }
+    let end = block.add(LARGE_PAGE_SIZE).0;
     Ok(Place {
-        area: area_at,
+        areas: next.0.next_multiple_of(area::SIZE).min(end)..end,
         config,
     })
 }

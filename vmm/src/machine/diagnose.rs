@@ -4,8 +4,9 @@
 //! stack and names functions and lines. Nothing of the program's file is read before that.
 
 use super::exception::Fault;
-use super::guest::Guest;
+use super::kick;
 use super::run::End;
+use super::thread::Thread;
 use crate::memory::user::Access as Direction;
 use crate::report::{Access, AccessKind, Registers, Report, Scene, SystemCall};
 use crate::symbols::{Module, Symbols};
@@ -15,7 +16,7 @@ use dangless_core::abi::exit::{Upcall, FAILED};
 use dangless_core::abi::layout;
 use dangless_core::address::GuestVirtual;
 use dangless_core::unwind::{Bounds, Caller, Memory, Position, Rule, Table, Walker};
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -45,9 +46,9 @@ pub struct Context {
     file: Arc<ProgramFile>,
     bias: u64,
     symbols: Symbols,
-    table: Option<ProgramTable>,
+    table: Option<Arc<ProgramTable>>,
     /// Serves the walks before there is a table; inside, `None` if it cannot.
-    rules: OnceCell<Option<direct::Rules>>,
+    rules: OnceLock<Option<Arc<direct::Rules>>>,
     reports: Vec<Report>,
 }
 
@@ -71,28 +72,34 @@ impl Context {
             bias,
             symbols,
             table: None,
-            rules: OnceCell::new(),
+            rules: OnceLock::new(),
             reports: Vec::new(),
         }
     }
 
+    /// The reports made so far.
+    pub(super) fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
+
     /// The unwind table, built at the first call; `None` if the program has none.
-    fn table(&mut self) -> Option<&ProgramTable> {
+    fn table(&mut self) -> Option<Arc<ProgramTable>> {
         if self.table.is_none() {
-            self.table = unwind::build((*self.file).as_ref(), self.bias).ok();
+            let table = unwind::build((*self.file).as_ref(), self.bias).ok();
+            self.table = table.map(Arc::new);
         }
-        self.table.as_ref()
+        self.table.clone()
     }
 
     /// Single unwind rules, as long as there is no table.
-    fn rules(&self) -> Option<&direct::Rules> {
-        let open = || direct::Rules::open(&self.file.path, self.bias);
-        self.rules.get_or_init(open).as_ref()
+    fn rules(&self) -> Option<Arc<direct::Rules>> {
+        let open = || direct::Rules::open(&self.file.path, self.bias).map(Arc::new);
+        self.rules.get_or_init(open).clone()
     }
 }
 
 /// The guest's memory as a stack walk reads it.
-struct StackReader<'a>(&'a Guest);
+struct StackReader<'a>(&'a Thread);
 
 impl Memory for StackReader<'_> {
     fn read(&self, at: u64) -> Option<u64> {
@@ -102,22 +109,21 @@ impl Memory for StackReader<'_> {
     }
 }
 
-impl Guest {
-    /// The reports made so far.
-    pub fn take_reports(&mut self) -> Vec<Report> {
-        std::mem::take(&mut self.context.reports)
-    }
-
+impl Thread {
     /// Builds the unwind table and maps it for the runtime; the number of its rows.
     pub(super) fn unwind_table(&mut self) -> u64 {
-        let Some(table) = self.context.table() else {
+        let Some(table) = self.program.context().table() else {
             return 0;
         };
         let (rows, image) = (table.len() as u64, table.image());
         if rows == 0 || image.len() as u64 > layout::UNWIND_TABLE_SIZE {
             return 0;
         }
-        match self.machine.place_table(layout::UNWIND_TABLE, &image) {
+        match self
+            .program
+            .machine
+            .place_table(layout::UNWIND_TABLE, &image)
+        {
             Ok(()) => rows,
             Err(_) => 0,
         }
@@ -127,7 +133,7 @@ impl Guest {
     /// the number of frames, now in the area, or `FAILED` if a function on it is not described.
     pub(super) fn walk_for_runtime(&mut self, sp: u64, bp: u64, depth: u64) -> u64 {
         let reader = StackReader(self);
-        let (Some(rules), Some(pc)) = (self.context.rules(), reader.read(sp)) else {
+        let (Some(rules), Some(pc)) = (self.program.context().rules(), reader.read(sp)) else {
             return FAILED;
         };
         let missed = Cell::new(false);
@@ -157,7 +163,7 @@ impl Guest {
         if missed.get() {
             return FAILED;
         }
-        self.machine.update_area(|area| {
+        self.processor.area.update(|area| {
             area.walk.length = length as u64;
             area.walk.address = frames;
         });
@@ -189,8 +195,9 @@ impl Guest {
     /// The runtime found an error in a call of the malloc family.
     pub(super) fn report_from_runtime(&mut self) -> Result<(), End> {
         let record = self
-            .machine
-            .area()
+            .processor
+            .area
+            .data()
             .map_or_else(ErrorRecord::default, |area| area.error);
         let mut registers = self.registers();
         if let Some(caller) = record.access.address.first() {
@@ -246,8 +253,8 @@ impl Guest {
                 stack: self.walk(&registers, registers.rip),
                 ..self.sighting(registers)
             };
-            let report = sighting.report(None, &self.context.symbols);
-            self.context.reports.push(report);
+            let report = sighting.report(None, &self.symbols());
+            self.program.context().reports.push(report);
         }
         Err(End::Signal(signal))
     }
@@ -255,8 +262,9 @@ impl Guest {
     fn describe(&mut self, address: u64) -> Result<ErrorRecord, End> {
         self.upcall(Upcall::Describe, [address, 0, 0])?;
         Ok(self
-            .machine
-            .area()
+            .processor
+            .area
+            .data()
             .map_or_else(ErrorRecord::default, |area| area.error))
     }
 
@@ -278,12 +286,8 @@ impl Guest {
     /// The stack from `pc` on, with the registers of the stopped vCPU.
     fn walk(&mut self, registers: &Registers, pc: u64) -> Vec<Caller> {
         // Built now if it is not there yet.
-        self.context.table();
-        let table = self
-            .context
-            .table
-            .as_ref()
-            .map_or(Table::EMPTY, ProgramTable::view);
+        let table = self.program.context().table();
+        let table = table.as_deref().map_or(Table::EMPTY, ProgramTable::view);
         let start = Position {
             pc,
             sp: registers.rsp,
@@ -301,8 +305,12 @@ impl Guest {
         stack
     }
 
+    fn symbols(&self) -> Symbols {
+        self.program.context().symbols.clone()
+    }
+
     fn thread(&self) -> u64 {
-        self.machine.area().map_or(0, |area| area.thread)
+        self.processor.area.data().map_or(0, |area| area.thread)
     }
 
     fn sighting(&self, registers: Registers) -> Sighting {
@@ -317,12 +325,12 @@ impl Guest {
     }
 
     fn report(&self, record: ErrorRecord, sighting: Sighting) -> Report {
-        sighting.report(Some(record), &self.context.symbols)
+        sighting.report(Some(record), &self.symbols())
     }
 
     fn registers(&self) -> Registers {
         use crate::process::Process;
-        let r = self.machine.vcpu.registers();
+        let r = self.processor.vcpu.registers();
         Registers {
             rax: r.rax,
             rbx: r.rbx,
@@ -364,10 +372,11 @@ impl Sighting {
     fn report(self, record: Option<ErrorRecord>, symbols: &Symbols) -> Report {
         let (send, receive) = std::sync::mpsc::channel();
         let (sighting, named) = (self.clone(), symbols.clone());
-        let spawned = std::thread::Builder::new().spawn(move || {
+        let name = move || {
             // Nobody waits any more if the receiver is gone.
             let _ = send.send(sighting.describe(record.as_ref(), &named));
-        });
+        };
+        let spawned = kick::unsignalled(|| std::thread::Builder::new().spawn(name));
         let report = spawned
             .ok()
             .and_then(|_| receive.recv_timeout(LONGEST_SEARCH).ok());

@@ -1,13 +1,13 @@
 //! Exceptions: page faults that are served, and the program's own faults.
 //!
 //! Every exception entry of the runtime leaves at once with `out`; the processor's frame lies on
-//! the area's exception stack. [`Guest::take_exception`] undoes the entry: afterwards the vCPU is
+//! the area's exception stack. [`Thread::take_exception`] undoes the entry: afterwards the vCPU is
 //! as it was at the faulting instruction, at the program's privilege level, so that serving it
 //! means just running on.
 
-use super::guest::Guest;
 use super::run::End;
 use super::segments::{self, Ring};
+use super::thread::Thread;
 use crate::memory::space::Resolution;
 use crate::memory::user::Access;
 use dangless_core::abi::{area, layout};
@@ -63,10 +63,10 @@ const WITH_CODE: u32 = 1 << 8
 /// How often one instruction may fault at one address before it counts as stuck.
 const MOST_REPEATS: u32 = 64;
 
-impl Guest {
+impl Thread {
     /// Takes apart the exception that the vCPU has just left with.
     pub(super) fn take_exception(&mut self, vector: u8) -> Result<Fault, End> {
-        let vcpu = &mut self.machine.vcpu;
+        let vcpu = &mut self.processor.vcpu;
         let registers = vcpu.registers();
         let mut special = vcpu.special().map_err(|e| End::Broken(e.to_string()))?;
         let mut words = [0u64; 6];
@@ -76,7 +76,7 @@ impl Guest {
         } else {
             &mut words[1..]
         };
-        let low = layout::VCPU_AREAS + area::FAULT_STACK;
+        let low = self.processor.area.base() + area::FAULT_STACK;
         let on_stack = registers.rsp.checked_sub(low).filter(|offset| {
             registers.rsp % 8 == 0 && offset + 8 * frame.len() as u64 <= area::FAULT_STACK_SIZE
         });
@@ -86,16 +86,16 @@ impl Guest {
                 registers.rsp
             )));
         };
-        self.machine.read_area(area::FAULT_STACK + offset, frame);
+        self.processor.area.read(area::FAULT_STACK + offset, frame);
         let [code, pc, _, flags, sp, _] = words;
-        if self.machine.ring == Ring::Three {
+        if self.program.machine.ring == Ring::Three {
             segments::set_ring(&mut special, Ring::Three);
-            self.machine
+            self.processor
                 .vcpu
                 .set_special(&special)
                 .map_err(|e| End::Broken(e.to_string()))?;
         }
-        self.machine.vcpu.set_registers(&kvm_regs {
+        self.processor.vcpu.set_registers(&kvm_regs {
             rip: pc,
             rsp: sp,
             rflags: flags,
@@ -118,7 +118,8 @@ impl Guest {
         if fault.is_present() {
             return self.check_progress(fault).map(|()| true);
         }
-        self.machine
+        self.program
+            .machine
             .back_runtime_table(fault.address)
             .map_err(|error| End::Broken(error.to_string()))?;
         Ok(true)
@@ -155,11 +156,17 @@ impl Guest {
             return self.heap_fault(&fault);
         }
         let write = fault.access() == Access::Write;
-        match self.space.fault(fault.address, write, fault.is_fetch()) {
+        match self
+            .program
+            .space
+            .fault(fault.address, write, fault.is_fetch())
+        {
             Resolution::Mapped => self.check_progress(&fault),
             Resolution::NotMapped | Resolution::Denied => self.program_fault(&fault, libc::SIGSEGV),
             Resolution::OutOfMemory => {
-                self.note("guest memory is used up; raise --memory");
+                self.program
+                    .observer
+                    .note("guest memory is used up; raise --memory");
                 Err(End::Signal(libc::SIGKILL))
             }
         }

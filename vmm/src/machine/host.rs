@@ -30,6 +30,9 @@ pub enum HostError {
     /// A thread of the VMM could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+    /// No more vCPUs.
+    #[error("this host's KVM allows {0} vCPUs in a machine: the program has too many threads")]
+    Processors(u32),
     /// A KVM call failed.
     #[error("KVM call {call} failed: {source}")]
     Call {

@@ -5,24 +5,36 @@
 //! | [`host`] | opening KVM, what it must offer |
 //! | [`segments`] | segments, descriptor tables, control registers |
 //! | [`vcpu`] | one processor |
+//! | [`area`] | the per-vCPU area |
+//! | [`processor`] | processors with their areas, and the pool of idle ones |
 //! | [`boot`] | a machine with the runtime in it; ring choice |
-//! | [`guest`] | a program in a machine: the process that system calls see |
+//! | [`program`] | what the threads of a program share |
+//! | [`thread`] | one of its threads: the process that system calls see |
+//! | [`crew`] | the threads that are alive |
+//! | [`mapping`] | `mmap` and its family |
 //! | [`upcall`] | calling the runtime |
 //! | [`request`] | serving the runtime |
 //! | [`exception`] | page faults and the program's own faults |
 //! | [`diagnose`] | from what went wrong to a report |
 //! | [`run`] | the loop |
+//! | [`kick`] | making a vCPU leave the guest |
 //! | [`tick`] | the bound on queued revocations |
 //! | [`trial`] | how the machine behaves on this host |
 
+pub mod area;
 pub mod boot;
+mod crew;
 pub mod diagnose;
 pub mod exception;
-pub mod guest;
 pub mod host;
+pub mod kick;
+mod mapping;
+pub mod processor;
+pub mod program;
 pub mod request;
 pub mod run;
 pub mod segments;
+pub mod thread;
 pub mod tick;
 pub mod trial;
 pub mod upcall;

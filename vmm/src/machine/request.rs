@@ -2,8 +2,8 @@
 //!
 //! Arguments are the guest's and may be anything; sizes are limited and addresses checked by use.
 
-use super::guest::Guest;
 use super::run::End;
+use super::thread::Thread;
 use crate::memory::physical::Use;
 use dangless_core::abi::exit::{Request, FAILED};
 use dangless_core::abi::layout;
@@ -12,15 +12,16 @@ use dangless_core::address::{GuestPhysical, LARGE_PAGE_SIZE, PAGE_SIZE};
 /// Longest line of the runtime's log, and longest panic message.
 const LONGEST_TEXT: u64 = 256;
 
-impl Guest {
+impl Thread {
     /// Serves the request that the runtime has just exited with.
     pub(super) fn serve_request(&mut self) -> Result<(), End> {
-        let registers = self.machine.vcpu.registers();
+        let registers = self.processor.vcpu.registers();
         let (first, second, third) = (registers.rdi, registers.rsi, registers.rdx);
         let answer = match Request::from_number(registers.rax) {
             Some(Request::Grant) => self.grant(first, second == 1),
             Some(Request::Release) => {
-                self.machine
+                self.program
+                    .machine
                     .physical
                     .release(GuestPhysical(first), second, Use::Granted);
                 0
@@ -28,29 +29,28 @@ impl Guest {
             Some(Request::Discard) => {
                 let start = GuestPhysical(first);
                 if start.is_aligned(PAGE_SIZE)
-                    && self.machine.physical.is_all(start, second, Use::Granted)
+                    && self
+                        .program
+                        .machine
+                        .physical
+                        .is_all(start, second, Use::Granted)
                 {
-                    self.machine.physical.discard(start, second);
+                    self.program.machine.physical.discard(start, second);
                 }
                 0
             }
             Some(Request::Report) => return self.report_from_runtime(),
             Some(Request::Log) => {
                 let text = self.runtime_text(first, second);
-                self.log(third, &text);
+                self.program.observer.log(third, &text);
                 0
             }
             Some(Request::Unwind) => self.unwind_table(),
             Some(Request::Walk) => self.walk_for_runtime(first, second, third),
             Some(Request::Tick) => {
-                match &self.ticker {
-                    Some(ticker) => ticker.wake(),
-                    None => {
-                        let started = self.machine.start_ticker();
-                        self.ticker =
-                            Some(started.map_err(|error| End::Broken(error.to_string()))?);
-                    }
-                }
+                self.program
+                    .start_ticking()
+                    .map_err(|error| End::Broken(error.to_string()))?;
                 0
             }
             Some(Request::Panic) => {
@@ -59,20 +59,24 @@ impl Guest {
             }
             None => FAILED,
         };
-        self.machine.vcpu.set_rax(answer);
+        self.processor.vcpu.set_rax(answer);
         Ok(())
     }
 
     fn grant(&mut self, blocks: u64, huge: bool) -> u64 {
-        let Ok(start) = self.machine.physical.allocate(blocks, Use::Granted) else {
+        let Ok(start) = self.program.machine.physical.allocate(blocks, Use::Granted) else {
             return FAILED;
         };
-        if self.machine.extend_direct_map().is_err() {
-            self.machine.physical.release(start, blocks, Use::Granted);
+        if self.program.machine.extend_direct_map().is_err() {
+            self.program
+                .machine
+                .physical
+                .release(start, blocks, Use::Granted);
             return FAILED;
         }
         if huge {
-            self.machine
+            self.program
+                .machine
                 .physical
                 .advise_huge(start, blocks * LARGE_PAGE_SIZE);
         }

@@ -1,6 +1,6 @@
 //! The loop: runs the guest and serves what it stops for, until the program ends.
 
-use super::guest::Guest;
+use super::thread::Thread;
 use super::vcpu::Exit;
 use crate::process::Outcome;
 use crate::report::{Report, SystemCall};
@@ -20,11 +20,11 @@ pub enum End {
     Broken(String),
 }
 
-impl Guest {
+impl Thread {
     /// Runs the program to its end.
     pub fn run(&mut self) -> End {
         loop {
-            let served = match self.machine.vcpu.run() {
+            let served = match self.enter() {
                 Exit::Port(PORT_SYSCALL) => self.serve_syscall(),
                 Exit::Port(PORT_REQUEST) => self.serve_request(),
                 Exit::Port(port) if (PORT_EXCEPTION..PORT_EXCEPTION + 32).contains(&port) => {
@@ -44,30 +44,29 @@ impl Guest {
     /// Finishes queued revocations, unless the runtime itself was interrupted: then the next kick
     /// will.
     fn drain_queue(&mut self) -> Result<(), End> {
-        if let Some(ticker) = &self.ticker {
-            ticker.take_kick();
-        }
-        let at = self.machine.vcpu.registers().rip;
-        let waiting = self.machine.area().is_some_and(|area| area.pending != 0);
+        let at = self.processor.vcpu.registers().rip;
+        let waiting = self
+            .processor
+            .area
+            .data()
+            .is_some_and(|area| area.pending != 0);
         if !self.is_protected() || !waiting {
             return Ok(());
         }
         if (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at) {
-            if let Some(ticker) = &self.ticker {
-                ticker.note_missed();
-            }
+            self.program.note_missed();
             return Ok(());
         }
         self.upcall(Upcall::Drain, [0; 3]).map(|_| ())
     }
 
     fn serve_syscall(&mut self) -> Result<(), End> {
-        self.machine
-            .lower_ring()
+        self.processor
+            .lower_ring(self.program.machine.ring)
             .map_err(|error| End::Broken(error.to_string()))?;
-        let registers = self.machine.vcpu.registers();
+        let registers = self.processor.vcpu.registers();
         // The instruction is finished first, so that upcalls may run in the middle of the call.
-        self.machine.vcpu.return_from_syscall(registers.rax);
+        self.processor.vcpu.return_from_syscall(registers.rax);
         let arguments = [
             registers.rdi,
             registers.rsi,
@@ -81,7 +80,7 @@ impl Guest {
             return Err(end);
         }
         match outcome {
-            Outcome::Value(value) => self.machine.vcpu.set_rax(value as u64),
+            Outcome::Value(value) => self.processor.vcpu.set_rax(value as u64),
             Outcome::Exit(status) => return Err(End::Exit(status)),
             Outcome::Killed(signal) => return Err(End::Signal(signal)),
             Outcome::Revoked {
@@ -97,7 +96,7 @@ impl Guest {
                     argument_name: name.to_owned(),
                 };
                 let value = self.revoked_argument(system_call, address, writes)?;
-                self.machine.vcpu.set_rax(value as u64);
+                self.processor.vcpu.set_rax(value as u64);
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Trying the machine out: how `syscall` behaves and what leaving the guest costs here.
 
 use super::boot::Machine;
+use super::processor::Processor;
 use super::vcpu::Exit;
 use crate::memory::space::Space;
 use crate::memory::user::UserMemory;
@@ -30,7 +31,7 @@ impl Machine {
     ///
     /// # Errors
     /// What the machine did instead.
-    pub fn try_syscalls(&mut self, rounds: u32) -> Result<Trial, String> {
+    pub fn try_syscalls(&self, processor: &mut Processor, rounds: u32) -> Result<Trial, String> {
         let space = Space::new(
             Arc::clone(&self.physical),
             Arc::clone(&self.tables),
@@ -44,25 +45,27 @@ impl Machine {
         space
             .write(GuestVirtual(CODE), &LOOP)
             .map_err(|e| e.to_string())?;
-        self.vcpu.set_registers(&kvm_regs {
+        processor.vcpu.set_registers(&kvm_regs {
             rip: CODE,
             rflags: 2,
             ..kvm_regs::default()
         });
-        self.expect_syscall()?;
-        let special = self.vcpu.special().map_err(|e| e.to_string())?;
+        processor.expect_syscall()?;
+        let special = processor.vcpu.special().map_err(|e| e.to_string())?;
         let start = Instant::now();
         for _ in 0..rounds {
-            self.vcpu.return_from_syscall(0);
-            self.lower_ring().map_err(|e| e.to_string())?;
-            self.expect_syscall()?;
+            processor.vcpu.return_from_syscall(0);
+            processor.lower_ring(self.ring).map_err(|e| e.to_string())?;
+            processor.expect_syscall()?;
         }
         Ok(Trial {
             syscall_level: (special.cs.selector & 3) as u8,
             round_trip: start.elapsed() / rounds.max(1),
         })
     }
+}
 
+impl Processor {
     fn expect_syscall(&mut self) -> Result<(), String> {
         loop {
             match self.vcpu.run() {

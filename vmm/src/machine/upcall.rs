@@ -6,22 +6,22 @@
 //! between, so whatever an upcall unmaps is gone before the program can touch it. An exit that KVM
 //! has yet to complete is no obstacle: it is given up once the instruction pointer has moved.
 
-use super::guest::Guest;
 use super::run::End;
+use super::thread::Thread;
 use super::vcpu::Exit;
 use crate::runtime;
+use dangless_core::abi::area;
 use dangless_core::abi::exit::{Upcall, PORT_EXCEPTION, PORT_REQUEST, PORT_UPCALL_DONE};
-use dangless_core::abi::{area, layout};
 use kvm_bindings::kvm_regs;
 
-impl Guest {
+impl Thread {
     /// Runs `what` in the runtime; its answer. The vCPU must be at the program's privilege level
     /// with its registers settled (as they are after an exit has been taken apart).
     pub(super) fn upcall(&mut self, what: Upcall, arguments: [u64; 3]) -> Result<u64, End> {
-        let saved = self.machine.vcpu.registers();
-        self.machine.vcpu.set_registers(&kvm_regs {
+        let saved = self.processor.vcpu.registers();
+        self.processor.vcpu.set_registers(&kvm_regs {
             rip: runtime::UPCALL_ENTRY,
-            rsp: layout::VCPU_AREAS + area::STACK + area::STACK_SIZE,
+            rsp: self.processor.area.base() + area::STACK + area::STACK_SIZE,
             rflags: 2,
             rdi: what as u64,
             rsi: arguments[0],
@@ -30,14 +30,10 @@ impl Guest {
             ..kvm_regs::default()
         });
         let answer = loop {
-            match self.machine.vcpu.run() {
-                Exit::Port(PORT_UPCALL_DONE) => break self.machine.vcpu.registers().rax,
+            match self.enter() {
+                Exit::Port(PORT_UPCALL_DONE) => break self.processor.vcpu.registers().rax,
                 Exit::Port(PORT_REQUEST) => self.serve_request()?,
-                Exit::Interrupted => {
-                    if let Some(ticker) = &self.ticker {
-                        ticker.take_kick();
-                    }
-                }
+                Exit::Interrupted => {}
                 Exit::Port(port) if (PORT_EXCEPTION..PORT_EXCEPTION + 32).contains(&port) => {
                     let fault = self.take_exception(port - PORT_EXCEPTION)?;
                     if !self.back_runtime_fault(&fault)? {
@@ -53,7 +49,7 @@ impl Guest {
                 }
             }
         };
-        self.machine.vcpu.set_registers(&saved);
+        self.processor.vcpu.set_registers(&saved);
         Ok(answer)
     }
 }

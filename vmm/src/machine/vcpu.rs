@@ -39,8 +39,6 @@ pub struct Vcpu {
 /// What a new processor starts from.
 #[derive(Clone, Copy)]
 pub struct Start {
-    /// Guest-virtual address of its area.
-    pub area: u64,
     /// Guest-physical address of the root page table.
     pub root: u64,
     /// Privilege level.
@@ -54,7 +52,7 @@ impl Vcpu {
     ///
     /// # Errors
     /// When KVM refuses a register.
-    pub fn new(fd: VcpuFd, cpuid: &CpuId, start: &Start) -> Result<Self, HostError> {
+    pub fn new(fd: VcpuFd, cpuid: &CpuId, start: &Start, area: u64) -> Result<Self, HostError> {
         let mut vcpu = Self { fd };
         vcpu.fd
             .set_cpuid2(cpuid)
@@ -98,18 +96,18 @@ impl Vcpu {
         if set != entries.len() {
             return Err(HostError::Capability("the system-call registers"));
         }
-        vcpu.reset(start, start.ring, 0)?;
+        vcpu.reset(start, area)?;
         vcpu.fd.set_sync_valid_reg(SyncReg::Register);
         Ok(vcpu)
     }
 
-    /// Segment and control registers for a privilege level, and the FS base.
+    /// Sets segment and control registers, with the area at `area` and no FS base.
     ///
     /// # Errors
     /// When KVM refuses.
-    pub fn reset(&mut self, start: &Start, ring: Ring, fs_base: u64) -> Result<(), HostError> {
+    pub fn reset(&mut self, start: &Start, area: u64) -> Result<(), HostError> {
         let mut sregs = self.special()?;
-        segments::set_up(&mut sregs, start.area, start.root, fs_base, ring);
+        segments::set_up(&mut sregs, area, start.root, 0, start.ring);
         self.set_special(&sregs)
     }
 
@@ -117,6 +115,12 @@ impl Vcpu {
     #[must_use]
     pub fn descriptor(&self) -> RawFd {
         self.fd.as_raw_fd()
+    }
+
+    /// Time stamp counter ticks in a millisecond.
+    #[must_use]
+    pub fn tsc_per_ms(&self) -> u64 {
+        self.fd.get_tsc_khz().map_or(2_000_000, u64::from)
     }
 
     /// The general registers, as of the last exit.
@@ -166,8 +170,21 @@ impl Vcpu {
             .map_err(HostError::call("KVM_SET_SREGS"))
     }
 
-    /// Runs the guest until it stops.
+    /// The byte that makes the vCPU leave the guest while it is not 0.
+    pub fn immediate_exit(&mut self) -> *mut u8 {
+        &raw mut self.fd.get_kvm_run().immediate_exit
+    }
+
+    /// Runs the guest until it stops. One request to leave is taken back then.
     pub fn run(&mut self) -> Exit {
+        let exit = self.run_once();
+        if exit == Exit::Interrupted {
+            self.fd.set_kvm_immediate_exit(0);
+        }
+        exit
+    }
+
+    fn run_once(&mut self) -> Exit {
         match self.fd.run() {
             Ok(VcpuExit::IoOut(port, _)) => match u8::try_from(port) {
                 Ok(port) => Exit::Port(port),

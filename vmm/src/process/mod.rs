@@ -1,7 +1,9 @@
 //! The Linux process that the guest appears to be: what system-call handlers may ask of it.
 
 use crate::memory::user::{Fault, UserMemory};
+use crate::syscalls::state::{SharedState, ThreadState};
 use std::path::Path;
+use std::sync::MutexGuard;
 
 /// A Linux error number, positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,8 @@ pub struct MapRequest {
     pub offset: u64,
 }
 
-/// What handlers may ask of the process they serve. Implemented by the machine, and by a plain
+/// What handlers may ask of the process they serve, and of the thread of it that made the call.
+/// Implemented by the machine, and by a plain
 /// structure in tests and fuzzers.
 pub trait Process {
     /// The program's memory.
@@ -100,8 +103,10 @@ pub trait Process {
     fn is_hidden(&self, descriptor: i32) -> bool;
     /// Absolute path of the program (`/proc/self/exe`).
     fn executable(&self) -> &Path;
-    /// State that the handlers themselves keep for the process.
-    fn call_state(&mut self) -> &mut crate::syscalls::state::CallState;
+    /// State that the handlers themselves keep for the calling thread.
+    fn thread_state(&mut self) -> &mut ThreadState;
+    /// State that they keep for the whole process; a lock, held until it is dropped.
+    fn shared_state(&self) -> MutexGuard<'_, SharedState>;
 }
 
 impl From<Fault> for Errno {

@@ -29,6 +29,7 @@ use crate::report::Report;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How the program's heap is treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -328,10 +329,10 @@ impl Sandbox {
                 source,
             })?;
         }
-        let mut guest = self.prepare()?;
-        let protected = guest.is_protected();
-        let end = guest.run();
-        let mut reports = guest.take_reports();
+        let mut first = self.prepare()?;
+        let program = Arc::clone(first.program());
+        let end = first.run();
+        let mut reports = program.take_reports();
         let status = match end {
             End::Exit(status) => Status::Exited(status),
             End::Signal(signal) => Status::Signaled(signal),
@@ -346,8 +347,8 @@ impl Sandbox {
             reports,
             stdout: Vec::new(),
             stderr: Vec::new(),
-            protected,
-            statistics: guest.observer().statistics(),
+            protected: program.is_protected(),
+            statistics: program.observer().statistics(),
         })
     }
 }

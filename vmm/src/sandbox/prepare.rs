@@ -5,9 +5,10 @@ use crate::loader::family::{self, Search};
 use crate::loader::{elf, image, interpose, stack};
 use crate::machine::boot::Machine;
 use crate::machine::diagnose::Context;
-use crate::machine::guest::{Guest, Parts};
+use crate::machine::program::{Parts, Program};
 use crate::machine::run::End;
 use crate::machine::segments::Ring;
+use crate::machine::thread::Thread;
 use crate::memory::space::Space;
 use dangless_core::abi::config::Config;
 use dangless_core::abi::layout;
@@ -25,7 +26,7 @@ const BELOW_STACK: u64 = 256 << 20;
 
 impl Sandbox {
     /// Makes the machine, loads the program and puts it at its entry point.
-    pub(super) fn prepare(&mut self) -> Result<Guest, Error> {
+    pub(super) fn prepare(&mut self) -> Result<Thread, Error> {
         let path = self.program.clone();
         let open = |source: io::Error| Error::Open {
             path: path.clone(),
@@ -59,7 +60,7 @@ impl Sandbox {
             Search::NoHeap | Search::Unknown => None,
         };
 
-        let mut machine = Machine::new(self.ring, self.memory)?;
+        let (machine, processor) = Machine::new(self.ring, self.memory)?;
         let slides = Slides::new(self.aslr)?;
         let bounds = stack_bounds(slides.stack);
         let space = Arc::new(Space::new(
@@ -103,7 +104,7 @@ impl Sandbox {
             },
             ..Config::default()
         });
-        let mut observer = watch.observer().map_err(|source| Error::Process {
+        let observer = watch.observer().map_err(|source| Error::Process {
             what: "cannot watch the program",
             source,
         })?;
@@ -124,9 +125,10 @@ impl Sandbox {
                 elf.start().wrapping_add(image.bias)..elf.end().wrapping_add(image.bias),
             ),
             protected: found.is_some(),
-            stack: bounds,
         };
-        Guest::new(parts, elf.entry.wrapping_add(image.bias), sp).map_err(|end| match end {
+        let entry = elf.entry.wrapping_add(image.bias);
+        let first = Thread::first(Program::new(parts), processor, entry, sp, bounds);
+        first.map_err(|end| match end {
             End::Broken(why) => Error::Broken(why),
             other => Error::Broken(format!("it ended while it was being started: {other:?}")),
         })

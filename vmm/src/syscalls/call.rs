@@ -2,9 +2,10 @@
 
 use crate::memory::user::{Access, Fault, UserMemory};
 use crate::process::{Outcome, Process};
-use crate::syscalls::state::CallState;
+use crate::syscalls::state::{SharedState, ThreadState};
 use crate::syscalls::table::entry::Entry;
 use dangless_core::address::GuestVirtual;
+use std::sync::MutexGuard;
 
 /// Why a call ends before the host kernel has answered it, or other than by its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +40,14 @@ impl Call<'_> {
         self.process.memory()
     }
 
-    /// What the handlers keep for the process.
-    pub fn state(&mut self) -> &mut CallState {
-        self.process.call_state()
+    /// What the handlers keep for the thread.
+    pub fn state(&mut self) -> &mut ThreadState {
+        self.process.thread_state()
+    }
+
+    /// What the handlers keep for the process; a lock, held until it is dropped.
+    pub fn shared(&self) -> MutexGuard<'_, SharedState> {
+        self.process.shared_state()
     }
 
     /// An argument; 0 past the sixth.

@@ -28,6 +28,7 @@ pub mod table;
 use crate::process::{Outcome, Process};
 use call::{Call, Stop};
 use observer::Observer;
+use std::sync::Mutex;
 use table::entry::{Direction, Entry, Service};
 
 /// Serves one system call of the program.
@@ -38,17 +39,17 @@ pub fn dispatch(
     process: &mut dyn Process,
     number: u64,
     arguments: [u64; 6],
-    observer: Option<&mut Observer>,
+    observer: Option<&Mutex<Observer>>,
 ) -> Outcome {
     let Some(entry) = table::find(number & 0xffff_ffff) else {
         if let Some(observer) = observer {
-            observer.unknown(number & 0xffff_ffff, &arguments);
+            observer::lock(observer).unknown(number & 0xffff_ffff, &arguments);
         }
         return Outcome::Value(-i64::from(libc::ENOSYS));
     };
     match observer {
         None => serve(process, entry, arguments),
-        Some(observer) => observer.watch(process, entry, arguments),
+        Some(observer) => Observer::watch(observer, process, entry, arguments),
     }
 }
 

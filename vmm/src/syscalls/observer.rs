@@ -7,6 +7,7 @@ use crate::process::{Outcome, Process};
 use crate::syscalls::table::entry::Entry;
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// What watches the calls of a process.
@@ -21,25 +22,31 @@ pub struct Observer {
     named: BTreeSet<u64>,
 }
 
+/// The observer, whatever happened to the last thread that had it.
+pub(super) fn lock(observer: &Mutex<Observer>) -> MutexGuard<'_, Observer> {
+    observer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Observer {
-    /// Serves a call and watches it.
+    /// Serves a call and watches it. Other threads' calls may begin and end meanwhile.
     pub(super) fn watch(
-        &mut self,
+        this: &Mutex<Self>,
         process: &mut dyn Process,
         entry: &'static Entry,
         arguments: [u64; 6],
     ) -> Outcome {
-        let line = match &self.strace {
+        let line = match &lock(this).strace {
             Some(strace) if strace.shows(entry) => Some(strace.enter(process, entry, &arguments)),
             _ => None,
         };
         let start = Instant::now();
         let outcome = serve(process, entry, arguments);
         let time = start.elapsed();
-        if let Some(stats) = &mut self.stats {
+        let mut observer = lock(this);
+        if let Some(stats) = &mut observer.stats {
             stats.count(entry, &outcome, time);
         }
-        if let (Some(strace), Some(line)) = (&mut self.strace, line) {
+        if let (Some(strace), Some(line)) = (&mut observer.strace, line) {
             strace.leave(process, entry, &arguments, line, &outcome);
         }
         outcome

@@ -1,10 +1,17 @@
-//! What the handlers keep for a process between calls.
+//! What the handlers keep between calls, for a process and for each of its threads.
 
 use std::collections::BTreeMap;
 
-/// What the handlers keep for a process between calls.
+/// What the handlers keep for a process.
 #[derive(Clone, Debug, Default)]
-pub struct CallState {
+pub struct SharedState {
+    /// Limits on the address space, which must not bind the VMM: soft and hard, by resource.
+    pub limits: BTreeMap<u32, [u64; 2]>,
+}
+
+/// What the handlers keep for a thread.
+#[derive(Clone, Debug, Default)]
+pub struct ThreadState {
     /// Signal dispositions, mask and pending signals.
     pub signals: Signals,
     /// The alternate signal stack.
@@ -13,8 +20,6 @@ pub struct CallState {
     pub tid_address: u64,
     /// Head and length of the list of robust futexes.
     pub robust_list: (u64, u64),
-    /// Limits on the address space, which must not bind the VMM: soft and hard, by resource.
-    pub limits: BTreeMap<u32, [u64; 2]>,
 }
 
 /// `struct sigaction` as the kernel takes it.

@@ -12,6 +12,7 @@ use dangless_vmm::syscalls::strace::filter::Filter;
 use dangless_vmm::syscalls::strace::Strace;
 use dangless_vmm::syscalls::table::all;
 use dangless_vmm::syscalls::table::entry::{Entry, Kind};
+use std::sync::Mutex;
 
 /// Calls that change the machine, other processes, or files by name.
 const HARMFUL: &[&str] = &[
@@ -343,6 +344,7 @@ fn run(seed: u64, cases: u64, place: &Place) {
     let strace = Strace::new(Filter::default(), Box::new(std::io::sink()));
     let mut observer = Observer::default();
     observer.strace = Some(strace);
+    let observer = Mutex::new(observer);
     let mut unmapped = false;
     for case in 0..cases {
         if case % 64 == 0 || unmapped {
@@ -366,7 +368,7 @@ fn run(seed: u64, cases: u64, place: &Place) {
             continue;
         }
         place.set(case, number as i64, &arguments);
-        let watch = (case % 2 == 0).then_some(&mut observer);
+        let watch = (case % 2 == 0).then_some(&observer);
         dispatch(&mut fake, number, arguments, watch);
     }
 }

@@ -6,10 +6,11 @@ use dangless_vmm::memory::user::{Access, Fault, HostSlice, UserMemory};
 use dangless_vmm::process::{Errno, MapRequest, Outcome, Process};
 use dangless_vmm::syscalls::dispatch;
 use dangless_vmm::syscalls::observer::Observer;
-use dangless_vmm::syscalls::state::CallState;
+use dangless_vmm::syscalls::state::{SharedState, ThreadState};
 use dangless_vmm::syscalls::table::{self, entry::Direction};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
 
 /// Bytes in a page.
 pub const PAGE: u64 = PAGE_SIZE;
@@ -86,7 +87,8 @@ pub struct Fake {
     pub hidden: HashSet<i32>,
     /// The program.
     pub program: PathBuf,
-    state: CallState,
+    state: ThreadState,
+    shared: Mutex<SharedState>,
     fs_base: u64,
     heap: u64,
 }
@@ -111,7 +113,8 @@ impl Fake {
             },
             hidden: HashSet::new(),
             program: PathBuf::from("/usr/bin/true"),
-            state: CallState::default(),
+            state: ThreadState::default(),
+            shared: Mutex::default(),
             fs_base: 0,
             heap: 0x40_0000,
         }
@@ -199,7 +202,13 @@ impl Fake {
         // What a program leaves in the registers of unused arguments means nothing.
         let mut all = [0xdead_beef_dead_beef; 6];
         all[..arguments.len()].copy_from_slice(arguments);
-        dispatch(self, number as u64, all, observer)
+        let Some(observer) = observer else {
+            return dispatch(self, number as u64, all, None);
+        };
+        let shared = Mutex::new(std::mem::take(observer));
+        let outcome = dispatch(self, number as u64, all, Some(&shared));
+        *observer = shared.into_inner().expect("no watcher panicked");
+        outcome
     }
 
     /// The value of a call that returns one.
@@ -296,7 +305,11 @@ impl Process for Fake {
         &self.program
     }
 
-    fn call_state(&mut self) -> &mut CallState {
+    fn thread_state(&mut self) -> &mut ThreadState {
         &mut self.state
+    }
+
+    fn shared_state(&self) -> MutexGuard<'_, SharedState> {
+        self.shared.lock().expect("no handler panicked")
     }
 }

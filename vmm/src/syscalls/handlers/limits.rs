@@ -10,7 +10,8 @@ use crate::syscalls::engine::{checked, forward, host};
 /// EFAULT, a report of a freed pointer.
 pub fn getrlimit(call: &mut Call<'_>) -> Result<i64, Stop> {
     let resource = call.argument(0) as u32;
-    match call.state().limits.get(&resource).copied() {
+    let kept = call.shared().limits.get(&resource).copied();
+    match kept {
         Some(limit) => {
             write(call, 1, limit)?;
             Ok(0)
@@ -75,13 +76,14 @@ fn set(call: &mut Call<'_>, resource: u32, wanted: [u64; 2]) -> Result<i64, Stop
     if hard > allowed && host::commit(libc::SYS_geteuid, [0; 6]) != 0 {
         return Err(Stop::Errno(libc::EPERM));
     }
-    call.state().limits.insert(resource, wanted);
+    call.shared().limits.insert(resource, wanted);
     Ok(0)
 }
 
 fn current(call: &mut Call<'_>, resource: u32) -> Result<[u64; 2], Stop> {
-    if let Some(limit) = call.state().limits.get(&resource) {
-        return Ok(*limit);
+    let kept = call.shared().limits.get(&resource).copied();
+    if let Some(limit) = kept {
+        return Ok(limit);
     }
     let mut limit = [0u64; 2];
     let pointer = limit.as_mut_ptr() as u64;

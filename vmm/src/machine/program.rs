@@ -1,0 +1,129 @@
+//! A program in a machine: what its threads share.
+//!
+//! Locks, in the order in which they are taken: `mapping`, then any one of the others; none of the
+//! others is held while a vCPU runs.
+
+use super::boot::Machine;
+use super::crew::Crew;
+use super::diagnose::Context;
+use super::tick::Ticker;
+use crate::memory::space::Space;
+use crate::observe::Observer;
+use crate::report::Report;
+use crate::syscalls::state::SharedState;
+use std::collections::BTreeSet;
+use std::os::fd::RawFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// What the threads of a program share.
+pub struct Program {
+    // First, so that its thread is gone before what it looks at. Made at the first queued free.
+    pub(super) ticker: Mutex<Option<Ticker>>,
+    pub(super) machine: Machine,
+    pub(super) space: Arc<Space>,
+    executable: PathBuf,
+    pub(super) observer: Observer,
+    context: Mutex<Context>,
+    protected: bool,
+    /// Descriptors of the VMM.
+    hidden: RwLock<BTreeSet<RawFd>>,
+    mapping: Mutex<()>,
+    calls: Mutex<SharedState>,
+    pub(super) crew: Arc<Crew>,
+}
+
+/// What a program is made of.
+pub struct Parts {
+    /// The machine, with the runtime configured.
+    pub machine: Machine,
+    /// The address space with the program in it.
+    pub space: Arc<Space>,
+    /// Absolute path of the program.
+    pub executable: PathBuf,
+    /// Who watches system calls and reads the log.
+    pub observer: Observer,
+    /// What reports need to know of the program.
+    pub context: Context,
+    /// Whether its malloc family is the runtime's.
+    pub protected: bool,
+}
+
+impl Program {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let mut hidden: BTreeSet<RawFd> = parts.machine.descriptors().iter().copied().collect();
+        hidden.extend(parts.observer.hidden());
+        Self {
+            ticker: Mutex::new(None),
+            machine: parts.machine,
+            space: parts.space,
+            executable: parts.executable,
+            observer: parts.observer,
+            context: Mutex::new(parts.context),
+            protected: parts.protected,
+            hidden: RwLock::new(hidden),
+            mapping: Mutex::new(()),
+            calls: Mutex::new(SharedState::default()),
+            crew: Arc::new(Crew::default()),
+        }
+    }
+
+    /// Whether the program's heap is the runtime's.
+    #[must_use]
+    pub const fn is_protected(&self) -> bool {
+        self.protected
+    }
+
+    /// The program's address space.
+    #[must_use]
+    pub const fn space(&self) -> &Arc<Space> {
+        &self.space
+    }
+
+    /// Who watches.
+    #[must_use]
+    pub const fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// Absolute path of the program.
+    #[must_use]
+    pub fn executable(&self) -> &Path {
+        &self.executable
+    }
+
+    /// The reports made so far.
+    #[must_use]
+    pub fn take_reports(&self) -> Vec<Report> {
+        self.context().take_reports()
+    }
+
+    /// Whether a descriptor is the VMM's own.
+    #[must_use]
+    pub fn is_hidden(&self, descriptor: RawFd) -> bool {
+        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        hidden.contains(&descriptor)
+    }
+
+    /// Takes a descriptor of the VMM's out of the program's sight.
+    pub(super) fn hide(&self, descriptor: RawFd) {
+        let mut hidden = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
+        hidden.insert(descriptor);
+    }
+
+    pub(super) fn context(&self) -> MutexGuard<'_, Context> {
+        self.context.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while mappings change.
+    pub(super) fn mapping(&self) -> MutexGuard<'_, ()> {
+        self.mapping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What system calls keep for the whole process.
+    pub(super) fn calls(&self) -> MutexGuard<'_, SharedState> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,228 @@
+//! One thread of a program: its processor and what system calls keep for it.
+
+use super::crew::Member;
+use super::kick;
+use super::processor::Processor;
+use super::program::Program;
+use super::run::End;
+use super::vcpu::Exit;
+use crate::memory::user::UserMemory;
+use crate::process::{Errno, MapRequest, Outcome, Process};
+use crate::syscalls::state::{SharedState, ThreadState};
+use dangless_core::abi::exit::Upcall;
+use dangless_core::abi::layout;
+use dangless_core::address::GuestVirtual;
+use kvm_bindings::kvm_regs;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard};
+
+/// A thread of a program, on the host thread that runs it.
+pub struct Thread {
+    pub(super) program: Arc<Program>,
+    pub(super) processor: Processor,
+    calls: ThreadState,
+    pub(super) member: Arc<Member>,
+    stack: Range<u64>,
+    fs_base: u64,
+    pub(super) last_fault: (u64, u64),
+    pub(super) repeats: u32,
+    /// An upcall that failed inside a system call ends the program after it.
+    pub(super) broken: Option<End>,
+}
+
+impl Thread {
+    /// The first thread of a program, on the calling host thread; with protection, the runtime's
+    /// heap is started.
+    ///
+    /// # Errors
+    /// When the runtime does not start.
+    pub fn first(
+        program: Program,
+        processor: Processor,
+        entry: u64,
+        sp: u64,
+        stack: Range<u64>,
+    ) -> Result<Self, End> {
+        let mut thread = Self::new(Arc::new(program), processor, stack);
+        thread.processor.vcpu.set_registers(&kvm_regs {
+            rip: entry,
+            rsp: sp,
+            rflags: 0x202,
+            ..kvm_regs::default()
+        });
+        if thread.is_protected() && thread.upcall(Upcall::Start, [0; 3])? != 0 {
+            return Err(End::Broken(
+                "no memory for the heap; raise --memory".to_owned(),
+            ));
+        }
+        Ok(thread)
+    }
+
+    fn new(program: Arc<Program>, mut processor: Processor, stack: Range<u64>) -> Self {
+        // SAFETY: no arguments, no memory.
+        let id = unsafe { libc::gettid() };
+        program.hide(processor.vcpu.descriptor());
+        processor.area.update(|area| {
+            area.thread = u64::from(id.unsigned_abs());
+            area.stack_low = stack.start;
+            area.stack_high = stack.end;
+        });
+        kick::register(processor.vcpu.immediate_exit());
+        let member = Arc::new(Member {
+            id,
+            area: processor.area.clone(),
+            inside: AtomicBool::new(false),
+        });
+        program.crew.join(Arc::clone(&member));
+        Self {
+            program,
+            processor,
+            calls: ThreadState::default(),
+            member,
+            stack,
+            fs_base: 0,
+            last_fault: (0, 0),
+            repeats: 0,
+            broken: None,
+        }
+    }
+
+    /// The program that it is a thread of.
+    #[must_use]
+    pub const fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Whether the program's heap is the runtime's.
+    #[must_use]
+    pub fn is_protected(&self) -> bool {
+        self.program.is_protected()
+    }
+
+    pub(super) fn is_on_stack(&self, at: u64) -> bool {
+        self.stack.contains(&at)
+    }
+
+    /// Runs the guest until it stops.
+    pub(super) fn enter(&mut self) -> Exit {
+        self.member.inside.store(true, Ordering::SeqCst);
+        let exit = self.processor.vcpu.run();
+        self.member.inside.store(false, Ordering::SeqCst);
+        exit
+    }
+
+    /// Serves a system call, watched by the observer.
+    pub(super) fn dispatch(&mut self, number: u64, arguments: [u64; 6]) -> Outcome {
+        let program = Arc::clone(&self.program);
+        program.observer.dispatch(self, number, arguments)
+    }
+
+    /// Takes what went wrong in the middle of a system call.
+    pub(super) fn take_broken(&mut self) -> Option<End> {
+        self.broken.take()
+    }
+
+    /// Reads memory of the program or of the runtime, for reports and the log.
+    pub(super) fn read_any(&self, at: u64, into: &mut [u8]) -> Result<(), ()> {
+        if (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at) {
+            return self.program.machine.read_runtime(at, into);
+        }
+        let space = &self.program.space;
+        space.read(GuestVirtual(at), into).map_err(|_| ())
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.program.crew.leave(self.member.id);
+        kick::register(std::ptr::null_mut());
+    }
+}
+
+impl Process for Thread {
+    fn memory(&self) -> &dyn UserMemory {
+        &*self.program.space
+    }
+
+    fn map(&mut self, request: MapRequest) -> Result<u64, Errno> {
+        let program = Arc::clone(&self.program);
+        let _mapping = program.mapping();
+        self.map_memory(request)
+    }
+
+    fn unmap(&mut self, at: u64, length: u64) -> Result<(), Errno> {
+        let program = Arc::clone(&self.program);
+        let _mapping = program.mapping();
+        self.unmap_memory(at, length)
+    }
+
+    fn protect(&mut self, at: u64, length: u64, protection: i32) -> Result<(), Errno> {
+        let program = Arc::clone(&self.program);
+        let _mapping = program.mapping();
+        self.protect_memory(at, length, protection)
+    }
+
+    fn remap(
+        &mut self,
+        at: u64,
+        old_length: u64,
+        new_length: u64,
+        flags: i32,
+        new_at: u64,
+    ) -> Result<u64, Errno> {
+        let program = Arc::clone(&self.program);
+        let _mapping = program.mapping();
+        self.remap_memory(at, old_length, new_length, flags, new_at)
+    }
+
+    fn set_break(&mut self, at: u64) -> u64 {
+        let program = Arc::clone(&self.program);
+        let _mapping = program.mapping();
+        self.move_break(at)
+    }
+
+    fn advise(&mut self, at: u64, length: u64, advice: i32) -> Result<(), Errno> {
+        let program = Arc::clone(&self.program);
+        let _mapping = program.mapping();
+        self.advise_memory(at, length, advice)
+    }
+
+    fn is_mapped(&self, at: u64, length: u64) -> bool {
+        at.checked_add(length)
+            .is_some_and(|end| self.program.space.is_covered(&(at..end)))
+    }
+
+    fn fs_base(&self) -> u64 {
+        self.fs_base
+    }
+
+    fn set_fs_base(&mut self, base: u64) {
+        let vcpu = &mut self.processor.vcpu;
+        let set = vcpu.special().and_then(|mut special| {
+            special.fs.base = base;
+            vcpu.set_special(&special)
+        });
+        match set {
+            Ok(()) => self.fs_base = base,
+            Err(error) => self.broken = Some(End::Broken(error.to_string())),
+        }
+    }
+
+    fn is_hidden(&self, descriptor: i32) -> bool {
+        self.program.is_hidden(descriptor)
+    }
+
+    fn executable(&self) -> &Path {
+        self.program.executable()
+    }
+
+    fn thread_state(&mut self) -> &mut ThreadState {
+        &mut self.calls
+    }
+
+    fn shared_state(&self) -> MutexGuard<'_, SharedState> {
+        self.program.calls()
+    }
+}
