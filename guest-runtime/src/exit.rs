@@ -53,9 +53,9 @@ pub fn log(line: &[u8], level: u64) {
     request(Request::Log, line.as_ptr() as u64, line.len() as u64, level);
 }
 
-/// Has the VMM build and map the unwind table; the number of its rows.
-pub fn unwind_table() -> u64 {
-    request(Request::Unwind, 0, 0, 0)
+/// Has the VMM build and map the unwind table of the object whose code holds `address`.
+pub fn unwind_table(address: u64) {
+    request(Request::Unwind, address, 0, 0);
 }
 
 /// Has the VMM walk the stack from a call whose return address lies at `sp`: how many frames are in

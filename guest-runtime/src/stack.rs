@@ -1,24 +1,23 @@
 //! The stack of a malloc-family call, for reports.
 //!
 //! The first few are walked by the VMM, which finds their functions in the program's file one by
-//! one: a program that hardly allocates never pays for the unwind table. After those the VMM builds
-//! the table, and stacks are walked here; a program without `.eh_frame` is walked by frame
-//! pointers. Only the program's own stack is read, within the bounds that the VMM gave.
+//! one: a program that hardly allocates never pays for unwind tables. After those the VMM builds
+//! the table of each object that a walk comes to, and stacks are walked here; code without
+//! `.eh_frame` is walked by frame pointers. Only the program's own stack is read, within the bounds
+//! that the VMM gave.
 
 use crate::{area, exit};
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::cell::Cell;
+use core::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use dangless_core::abi::error::{Frames, MAX_FRAMES};
 use dangless_core::abi::layout;
-use dangless_core::unwind::{Bounds, Position, StackMemory, Table, Walker};
+use dangless_core::unwind::directory::{self, Directory};
+use dangless_core::unwind::{Bounds, Position, Rule, Rules, StackMemory, Table, Walker};
 
-/// The unwind table: below [`NONE`] not built yet, and so many stacks were walked by the VMM.
-static TABLE: AtomicU8 = AtomicU8::new(0);
-/// Stacks that the VMM walks: about as many as cost as much as building the table.
+/// How many stacks were walked by the VMM.
+static WALKED: AtomicU8 = AtomicU8::new(0);
+/// Stacks that the VMM walks: about as many as cost as much as building a table.
 const REMOTE: u8 = 32;
-/// There is no table.
-const NONE: u8 = 254;
-/// The table is mapped.
-const MAPPED: u8 = 255;
 
 /// Return addresses, innermost first.
 pub struct Stack {
@@ -61,7 +60,7 @@ impl Stack {
         if !(low..high).contains(&sp) {
             return stack;
         }
-        let walked = TABLE.load(Ordering::Relaxed);
+        let walked = WALKED.load(Ordering::Relaxed);
         if walked < REMOTE && stack.fill_remotely(walked, sp, bp, depth) {
             return stack;
         }
@@ -75,8 +74,14 @@ impl Stack {
             exact: false,
         };
         let rest = stack.frames.get_mut(1..depth).unwrap_or_default();
-        let found =
-            Walker::new(table(), memory, Bounds { low: sp, high }, start, depth - 1).fill(rest);
+        let found = Walker::new(
+            Tables::new(),
+            memory,
+            Bounds { low: sp, high },
+            start,
+            depth - 1,
+        )
+        .fill(rest);
         stack.length += found;
         stack
     }
@@ -87,7 +92,7 @@ impl Stack {
         let found = exit::walk(sp, bp, depth);
         let next = if found.is_some() { walked + 1 } else { REMOTE };
         // Where another thread was faster its number counts.
-        let _ = TABLE.compare_exchange(walked, next, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = WALKED.compare_exchange(walked, next, Ordering::Relaxed, Ordering::Relaxed);
         let Some(found) = found else {
             return false;
         };
@@ -101,21 +106,55 @@ impl Stack {
     }
 }
 
-/// The program's unwind table; the VMM builds it at the first call.
-fn table() -> Table<'static> {
-    let mut state = TABLE.load(Ordering::Acquire);
-    if state < NONE {
-        state = if exit::unwind_table() == 0 {
-            NONE
-        } else {
-            MAPPED
+/// The program's unwind tables, each built by the VMM when a walk first comes to its object.
+struct Tables {
+    /// The object that the walk is in: its code, and its table.
+    last: Cell<(u64, u64, Table<'static>)>,
+}
+
+impl Tables {
+    fn new() -> Self {
+        Self {
+            last: Cell::new((0, 0, Table::EMPTY)),
+        }
+    }
+
+    #[inline(never)]
+    fn enter(&self, address: u64) -> Table<'static> {
+        let words =
+            core::ptr::with_exposed_provenance::<AtomicU64>(layout::UNWIND_DIRECTORY as usize);
+        // SAFETY: the VMM has mapped the directory there for the life of the program; both sides
+        // access it atomically.
+        let directory =
+            Directory::new(unsafe { core::slice::from_raw_parts(words, directory::SPACE) });
+        let mut entry = directory.find(address);
+        if entry.is_some_and(|entry| entry.table == directory::UNBUILT) {
+            exit::unwind_table(address);
+            entry = directory.find(address);
+        }
+        let Some(entry) = entry else {
+            return Table::EMPTY;
         };
-        TABLE.store(state, Ordering::Release);
+        let reserved = layout::UNWIND_TABLES..layout::UNWIND_TABLES + layout::UNWIND_TABLES_SIZE;
+        let table = if reserved.contains(&entry.table) {
+            // SAFETY: the VMM has mapped a table there, read-only, for the life of the program.
+            unsafe { Table::from_address(entry.table, reserved.end - entry.table) }
+                .unwrap_or(Table::EMPTY)
+        } else {
+            Table::EMPTY
+        };
+        self.last.set((entry.start, entry.end, table));
+        table
     }
-    if state == NONE {
-        return Table::EMPTY;
+}
+
+impl Rules for Tables {
+    #[inline]
+    fn lookup(&self, address: u64) -> Rule {
+        let (start, end, table) = self.last.get();
+        if (start..end).contains(&address) {
+            return table.lookup(address);
+        }
+        self.enter(address).lookup(address)
     }
-    // SAFETY: the VMM has mapped a table there, read-only, for the life of the program.
-    unsafe { Table::from_address(layout::UNWIND_TABLE, layout::UNWIND_TABLE_SIZE) }
-        .unwrap_or(Table::EMPTY)
 }

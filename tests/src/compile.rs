@@ -1,4 +1,4 @@
-//! One source file to one static program.
+//! One source file to one program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,10 @@ pub enum Linking {
     StaticPie,
     /// Static, at a fixed address, musl. C only.
     Musl,
+    /// Dynamic and position-independent, glibc.
+    Dynamic,
+    /// Dynamic and position-independent, musl. C only.
+    MuslDynamic,
     /// Dynamic and instrumented by AddressSanitizer: never run in the guest. C and C++ only.
     Sanitised,
 }
@@ -27,6 +31,8 @@ impl Linking {
             Self::Static => "glibc",
             Self::StaticPie => "pie",
             Self::Musl => "musl",
+            Self::Dynamic => "dynamic",
+            Self::MuslDynamic => "musl-dynamic",
             Self::Sanitised => "asan",
         }
     }
@@ -34,9 +40,15 @@ impl Linking {
     /// The linking that a header's word stands for.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Static, Self::StaticPie, Self::Musl]
-            .into_iter()
-            .find(|linking| linking.name() == name)
+        [
+            Self::Static,
+            Self::StaticPie,
+            Self::Musl,
+            Self::Dynamic,
+            Self::MuslDynamic,
+        ]
+        .into_iter()
+        .find(|linking| linking.name() == name)
     }
 }
 
@@ -108,9 +120,12 @@ impl Compilation {
             (Some("c"), Linking::Static) => "gcc -g -static -no-pie -pthread",
             (Some("c"), Linking::StaticPie) => "gcc -g -static-pie -fPIE -pthread",
             (Some("c"), Linking::Musl) => "musl-gcc -g -static -no-pie -pthread",
+            (Some("c"), Linking::Dynamic) => "gcc -g -pie -fPIE -pthread",
+            (Some("c"), Linking::MuslDynamic) => "musl-gcc -g -pie -fPIE -pthread",
             (Some("c"), Linking::Sanitised) => "gcc -g -fsanitize=address -pthread",
             (Some("cc"), Linking::Static) => "g++ -g -static -no-pie -pthread",
             (Some("cc"), Linking::StaticPie) => "g++ -g -static-pie -fPIE -pthread",
+            (Some("cc"), Linking::Dynamic) => "g++ -g -pie -fPIE -pthread",
             (Some("cc"), Linking::Sanitised) => "g++ -g -fsanitize=address -pthread",
             (Some("rs"), Linking::Static) => {
                 "rustc --edition 2021 -g -O -C target-feature=+crt-static -C relocation-model=static"
@@ -118,6 +133,7 @@ impl Compilation {
             (Some("rs"), Linking::StaticPie) => {
                 "rustc --edition 2021 -g -O -C target-feature=+crt-static"
             }
+            (Some("rs"), Linking::Dynamic) => "rustc --edition 2021 -g -O",
             _ => return Err(unsupported()),
         };
         let words = words.split(' ').map(str::to_owned);

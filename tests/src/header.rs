@@ -7,7 +7,7 @@
 //! | `call` | bugs | `NAME`, then the argument's number where certain: the system call that was given the pointer |
 //! | `oracle` | bugs | AddressSanitizer is `blind` to this bug, or `forgetful` of where the object came from |
 //! | `flags` | all | further compiler flags |
-//! | `linking` | all | any of `glibc`, `pie`, `musl`; `glibc` if absent |
+//! | `linking` | all | any of `glibc`, `pie`, `musl`, `dynamic`, `musl-dynamic`; `glibc` if absent |
 //! | `args` | conformance | arguments |
 //! | `env` | conformance | further environment, `NAME=VALUE` |
 //! | `exit` | conformance | the exit status, 128 and the signal's number for a death by signal |

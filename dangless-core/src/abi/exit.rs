@@ -52,7 +52,8 @@ numbered!(
         Report = 4,
         /// A log line of the runtime: [RDI] address, [RSI] bytes, [RDX] level (1 error to 5 trace).
         Log = 5,
-        /// Builds and maps the unwind table of the program; answers the number of rows.
+        /// Builds and maps the unwind table of the object whose code holds [RDI], and enters it in
+        /// the directory. Answers 0.
         Unwind = 6,
         /// The runtime cannot go on: [RDI] address and [RSI] length of a message. Does not return.
         Panic = 7,

@@ -36,10 +36,12 @@ pub const VCPU_AREA_STRIDE: u64 = 256 << 10;
 pub const WINDOW_TABLE: u64 = RUNTIME_START + 2 * TIB;
 /// Bytes reserved for the window table (32 Mi windows of 256 bytes are 8 GiB).
 pub const WINDOW_TABLE_SIZE: u64 = 16 << 30;
-/// The unwind table, mapped when the VMM has built it.
-pub const UNWIND_TABLE: u64 = RUNTIME_START + 3 * TIB;
-/// Bytes reserved for the unwind table.
-pub const UNWIND_TABLE_SIZE: u64 = 4 << 30;
+/// The directory of unwind tables ([`crate::unwind::directory`]), 2 MiB.
+pub const UNWIND_DIRECTORY: u64 = RUNTIME_START + 3 * TIB;
+/// The unwind tables, mapped as the VMM builds them.
+pub const UNWIND_TABLES: u64 = UNWIND_DIRECTORY + (2 << 20);
+/// Bytes reserved for the unwind tables.
+pub const UNWIND_TABLES_SIZE: u64 = 64 << 30;
 /// Guest-physical address `p` is at `DIRECT_MAP + p`.
 pub const DIRECT_MAP: u64 = RUNTIME_START + 8 * TIB;
 /// Bytes of the direct map: the most guest-physical memory a machine can have.

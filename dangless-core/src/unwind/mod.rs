@@ -8,9 +8,11 @@
 //! | --- | --- |
 //! | [`row`] | one rule for one range of code, in eight bytes |
 //! | [`table`] | rows and their lookup index, as they lie in guest memory |
+//! | [`directory`] | which table speaks of which code |
 //! | [`memory`] | how a walk reads the stack |
 //! | [`walker`] | the walk itself |
 
+pub mod directory;
 pub mod memory;
 pub mod row;
 pub mod table;

@@ -1,5 +1,5 @@
 // expect: heap-use-after-free
-// linking: glibc
+// linking: glibc dynamic
 // oracle: blind
 // Allocated, freed and used inside the C library: a stream after its fclose.
 #include <stdio.h>

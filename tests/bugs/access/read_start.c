@@ -1,6 +1,6 @@
 // expect: heap-use-after-free READ 4
 // region: 0 of 40
-// linking: glibc pie musl
+// linking: glibc pie musl dynamic musl-dynamic
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

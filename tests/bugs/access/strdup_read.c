@@ -1,6 +1,6 @@
 // expect: heap-use-after-free READ 1
 // region: 1 of 6
-// linking: glibc musl
+// linking: glibc musl dynamic
 // Allocated inside the C library.
 #include <stdio.h>
 #include <stdlib.h>

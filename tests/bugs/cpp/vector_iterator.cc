@@ -1,6 +1,6 @@
 // expect: heap-use-after-free READ 4
 // region: 4 of 16
-// linking: glibc pie
+// linking: glibc pie dynamic
 #include <cstdio>
 #include <vector>
 

@@ -1,6 +1,6 @@
 // expect: heap-use-after-free READ 8
 // region: 0 of 16
-// linking: glibc pie
+// linking: glibc pie dynamic
 #include <cstdio>
 
 struct Shape {

@@ -1,5 +1,5 @@
 // expect: bad-free
-// linking: glibc musl
+// linking: glibc musl dynamic
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 // expect: double-free
 // region: 0 of 100
-// linking: glibc pie musl
+// linking: glibc pie musl dynamic musl-dynamic
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 // expect: heap-use-after-free READ
-// linking: glibc musl
+// linking: glibc musl dynamic
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // expect: heap-use-after-free READ 4
 // region: 4 of 8
-// linking: glibc musl
+// linking: glibc musl dynamic
 // An element's target is gone: found in a callback from the C library.
 #include <stdio.h>
 #include <stdlib.h>

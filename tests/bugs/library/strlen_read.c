@@ -1,5 +1,5 @@
 // expect: heap-use-after-free READ
-// linking: glibc pie musl
+// linking: glibc pie musl dynamic
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

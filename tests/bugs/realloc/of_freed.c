@@ -1,6 +1,6 @@
 // expect: double-free
 // region: 0 of 32
-// linking: glibc musl
+// linking: glibc musl dynamic
 #include <stdio.h>
 #include <stdlib.h>
 

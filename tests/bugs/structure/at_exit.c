@@ -1,6 +1,6 @@
 // expect: heap-use-after-free READ 1
 // region: 0 of 10
-// linking: glibc musl
+// linking: glibc musl dynamic musl-dynamic
 // The access comes after main has returned.
 #include <stdio.h>
 #include <stdlib.h>

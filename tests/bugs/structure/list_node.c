@@ -1,6 +1,6 @@
 // expect: heap-use-after-free READ 8
 // region: 8 of 16
-// linking: glibc musl
+// linking: glibc musl dynamic
 // The classic: the loop takes the next pointer out of the node that it has just freed.
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // expect: heap-use-after-free
 // call: writev
 // region: 0 of 64
-// linking: glibc musl
+// linking: glibc musl dynamic
 // The second element of a vector.
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -10,9 +10,13 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, ReadRef};
 use std::io;
+use std::ops::Range;
 
 /// Most program headers of a file (Linux stops at 64 KiB of them).
 const MOST_HEADERS: usize = 1024;
+
+/// Longest path, with its terminator.
+const LONGEST_PATH: u64 = 4096;
 
 /// Why a file cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -37,9 +41,9 @@ pub enum ElfError {
     /// Not an executable.
     #[error("not an executable (ELF type {0})")]
     Type(u16),
-    /// Needs a dynamic linker.
-    #[error("it is dynamically linked (interpreter {0}): only static and static-pie programs run so far; link it with -static or -static-pie")]
-    Dynamic(String),
+    /// The interpreter is itself in need of one.
+    #[error("its interpreter asks for an interpreter ({0})")]
+    Interpreter(String),
     /// Something in it makes no sense.
     #[error("malformed ELF file: {0}")]
     Malformed(&'static str),
@@ -85,6 +89,10 @@ pub struct Elf {
     pub executable_stack: bool,
     /// The largest alignment of a segment.
     pub alignment: u64,
+    /// Path of the dynamic linker that it asks for, as the file has it.
+    pub interpreter: Option<Vec<u8>>,
+    /// Whether it names shared objects that it needs.
+    pub needs_objects: bool,
 }
 
 impl Elf {
@@ -103,6 +111,12 @@ impl Elf {
             .last()
             .map_or(0, |segment| segment.address + segment.size);
         last.next_multiple_of(PAGE_SIZE)
+    }
+
+    /// Where the image lies once it is moved by `bias`.
+    #[must_use]
+    pub fn range(&self, bias: u64) -> Range<u64> {
+        self.start().wrapping_add(bias)..self.end().wrapping_add(bias)
     }
 }
 
@@ -147,6 +161,8 @@ pub fn parse<'data, R: ReadRef<'data>>(data: R) -> Result<Elf, ElfError> {
         relocatable: kind == elf::ET_DYN,
         executable_stack: false,
         alignment: PAGE_SIZE,
+        interpreter: None,
+        needs_objects: false,
     };
     let header_offset = header.e_phoff(endian);
     for program in headers {
@@ -166,17 +182,38 @@ pub fn parse<'data, R: ReadRef<'data>>(data: R) -> Result<Elf, ElfError> {
             }
             parsed.segments.push(segment);
         } else if kind == elf::PT_INTERP {
-            let name = program.data(endian, data).unwrap_or_default();
-            let name = name.split(|&b| b == 0).next().unwrap_or_default();
-            return Err(ElfError::Dynamic(
-                String::from_utf8_lossy(name).into_owned(),
-            ));
+            parsed.interpreter = Some(interpreter(program, endian, data)?);
+        } else if kind == elf::PT_DYNAMIC {
+            let entries = program.dynamic(endian, data).unwrap_or_default();
+            parsed.needs_objects = entries
+                .unwrap_or_default()
+                .iter()
+                .any(|entry| entry.d_tag.get(endian) == elf::DT_NEEDED);
         } else if kind == elf::PT_GNU_STACK {
             parsed.executable_stack = program.p_flags(endian).0 & elf::PF_X.0 != 0;
         }
     }
     check_layout(&mut parsed)?;
     Ok(parsed)
+}
+
+/// As Linux has it: 2 to 4096 bytes with a terminator at their end.
+fn interpreter<'data, R: ReadRef<'data>>(
+    program: &elf::ProgramHeader64<Endianness>,
+    endian: Endianness,
+    data: R,
+) -> Result<Vec<u8>, ElfError> {
+    let size = program.p_filesz(endian);
+    let name: &[u8] = program.data(endian, data).unwrap_or_default();
+    match name.split_last() {
+        Some((0, name)) if (2..=LONGEST_PATH).contains(&size) && !name.is_empty() => {
+            let name = name.split(|&b| b == 0).next().unwrap_or_default();
+            Ok(name.to_vec())
+        }
+        _ => Err(ElfError::Malformed(
+            "the name of its interpreter is no path",
+        )),
+    }
 }
 
 fn not_elf<'data, R: ReadRef<'data>>(data: R) -> ElfError {

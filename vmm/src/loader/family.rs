@@ -1,6 +1,8 @@
-//! Finding the malloc family in a program's symbol table.
+//! Finding the malloc family in a symbol table.
 //!
-//! Global and weak functions count; a local function counts only where no other of its name
+//! A program that is complete in itself has it in its own table, dynamic ones in the table of
+//! exported symbols of whichever object defines it, mostly the C library. In a program's own table
+//! global and weak functions count; a local function counts only where no other of its name
 //! exists, since Rust's static-PIE programs carry their C library's symbols as local ones.
 //! A static program holds those of the family that it calls, so any may be missing.
 
@@ -73,16 +75,96 @@ impl Found {
     }
 }
 
-/// The symbol table and the bytes of its names, each read in one piece.
+/// What the names came to in a symbol table.
+struct Names(HashMap<&'static [u8], Found>);
+
+impl Names {
+    /// Looks the names up in the symbol table of that kind; `None` if there is no such table.
+    fn read<'data, R: ReadRef<'data>>(data: R, kind: elf::SectionType) -> Option<(Self, usize)> {
+        let (symbols, text) = symbol_table(data, kind)?;
+        let mut found: HashMap<&[u8], Found> = NAMES
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(ERRNO_LOCATIONS)
+            .chain([FOREIGN])
+            .map(|name| (name.as_bytes(), Found::default()))
+            .collect();
+        for symbol in symbols {
+            let endian = Endianness::Little;
+            let value = symbol.st_value(endian);
+            if symbol.st_type() != elf::STT_FUNC
+                || symbol.st_shndx(endian) == elf::SHN_UNDEF
+                || value == 0
+            {
+                continue;
+            }
+            let start = symbol.st_name(endian) as usize;
+            let Some(name) = text
+                .get(start..)
+                .and_then(|rest| rest.split(|&b| b == 0).next())
+            else {
+                continue;
+            };
+            let Some(entry) = found.get_mut(name) else {
+                continue;
+            };
+            if symbol.st_bind() == elf::STB_LOCAL {
+                entry.local.push(value);
+            } else {
+                entry.global = Some(value);
+            }
+        }
+        Some((Self(found), symbols.len()))
+    }
+
+    fn address(&self, name: &str) -> Option<u64> {
+        self.0.get(name.as_bytes()).and_then(Found::address)
+    }
+
+    /// Several local functions of that name: one of them may be the allocator's.
+    fn is_unclear(&self, name: &str) -> bool {
+        self.address(name).is_none()
+            && self
+                .0
+                .get(name.as_bytes())
+                .is_some_and(|found| !found.local.is_empty())
+    }
+
+    fn errno_location(&self) -> Option<u64> {
+        ERRNO_LOCATIONS.iter().find_map(|name| self.address(name))
+    }
+
+    fn family(&self) -> Family {
+        let mut family = Family {
+            replacements: Vec::new(),
+            errno_location: self.errno_location(),
+        };
+        for (name, target) in NAMES {
+            let Some(address) = self.address(name) else {
+                continue;
+            };
+            if !family.replacements.iter().any(|r| r.address == address) {
+                family.replacements.push(Replacement {
+                    address,
+                    target: *target,
+                });
+            }
+        }
+        family
+    }
+}
+
+/// The symbol table of that kind and the bytes of its names, each read in one piece.
 fn symbol_table<'data, R: ReadRef<'data>>(
     data: R,
+    kind: elf::SectionType,
 ) -> Option<(&'data [elf::Sym64<Endianness>], &'data [u8])> {
     let endian = Endianness::Little;
     let header = elf::FileHeader64::<Endianness>::parse(data).ok()?;
     let sections = header.sections(endian, data).ok()?;
     let table = sections
         .iter()
-        .find(|section| section.sh_type(endian) == elf::SHT_SYMTAB)?;
+        .find(|section| section.sh_type(endian) == kind)?;
     let strings = sections.iter().nth(table.sh_link(endian) as usize)?;
     let symbols = table.data_as_array(endian, data).ok()?;
     Some((symbols, strings.data(endian, data).ok()?))
@@ -99,77 +181,41 @@ pub enum Search {
     Unknown,
 }
 
+/// Where a C library says that its errno lies.
+const ERRNO_LOCATIONS: [&str; 2] = ["__errno_location", "___errno_location"];
 /// An allocator that is not of the family: Go's.
 const FOREIGN: &str = "runtime.mallocgc";
 
-/// Looks for the family.
+/// Looks for the family in a program that is complete in itself.
 pub fn find<'data, R: ReadRef<'data>>(data: R) -> Search {
-    let Some((symbols, names)) = symbol_table(data) else {
+    let Some((names, count)) = Names::read(data, elf::SHT_SYMTAB) else {
         return Search::Unknown;
     };
-    let mut found: HashMap<&[u8], Found> = NAMES
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(["__errno_location", "___errno_location", FOREIGN])
-        .map(|name| (name.as_bytes(), Found::default()))
-        .collect();
-    for symbol in symbols {
-        let endian = Endianness::Little;
-        let value = symbol.st_value(endian);
-        if symbol.st_type() != elf::STT_FUNC
-            || symbol.st_shndx(endian) == elf::SHN_UNDEF
-            || value == 0
-        {
-            continue;
-        }
-        let start = symbol.st_name(endian) as usize;
-        let Some(name) = names
-            .get(start..)
-            .and_then(|rest| rest.split(|&b| b == 0).next())
-        else {
-            continue;
-        };
-        let Some(entry) = found.get_mut(name) else {
-            continue;
-        };
-        if symbol.st_bind() == elf::STB_LOCAL {
-            entry.local.push(value);
-        } else {
-            entry.global = Some(value);
-        }
-    }
-    let address = |name: &str| found.get(name.as_bytes()).and_then(Found::address);
-    // Several local functions of that name: one of them may be the allocator's.
-    let is_unclear = |name: &str| {
-        address(name).is_none()
-            && found
-                .get(name.as_bytes())
-                .is_some_and(|f| !f.local.is_empty())
-    };
-    if symbols.len() <= 1
-        || address(FOREIGN).is_some()
-        || is_unclear("malloc")
-        || is_unclear("free")
+    if count <= 1
+        || names.address(FOREIGN).is_some()
+        || names.is_unclear("malloc")
+        || names.is_unclear("free")
     {
         return Search::Unknown;
     }
-    if NAMES.iter().all(|(name, _)| address(name).is_none()) {
+    let family = names.family();
+    if family.replacements.is_empty() {
         return Search::NoHeap;
     }
-    let mut family = Family {
-        replacements: Vec::new(),
-        errno_location: address("__errno_location").or_else(|| address("___errno_location")),
-    };
-    for (name, target) in NAMES {
-        let Some(address) = address(name) else {
-            continue;
-        };
-        if !family.replacements.iter().any(|r| r.address == address) {
-            family.replacements.push(Replacement {
-                address,
-                target: *target,
-            });
-        }
-    }
     Search::Found(family)
+}
+
+/// The family that a dynamic program or a shared object offers to others. What offers only parts of
+/// it builds on an allocator elsewhere: its `replacements` are empty.
+pub fn exported<'data, R: ReadRef<'data>>(data: R) -> Family {
+    let Some((names, _)) = Names::read(data, elf::SHT_DYNSYM) else {
+        return Family::default();
+    };
+    if names.address("malloc").is_none() || names.address("free").is_none() {
+        return Family {
+            replacements: Vec::new(),
+            errno_location: names.errno_location(),
+        };
+    }
+    names.family()
 }

@@ -55,6 +55,32 @@ pub fn map(space: &Space, file: &File, elf: &Elf, slide: u64) -> Result<Image, I
     } else {
         0
     };
+    map_at(space, file, elf, bias)
+}
+
+/// Maps the dynamic linker `elf`, read from `file`, where `mmap` would put it.
+///
+/// # Errors
+/// When a segment cannot be mapped.
+pub fn map_interpreter(space: &Space, file: &File, elf: &Elf) -> Result<Image, ImageError> {
+    let size = elf.end() - elf.start();
+    let bias = if elf.relocatable {
+        let room = size + elf.alignment;
+        let found = space.find_free(0, room, 0).ok_or(ImageError::Room(size))?;
+        // As high as it can be: what is left lies below.
+        let base = (found + room - size) & !(elf.alignment - 1);
+        base.wrapping_sub(elf.start())
+    } else {
+        0
+    };
+    let range = elf.start().wrapping_add(bias)..elf.end().wrapping_add(bias);
+    if space.is_occupied(&range) {
+        return Err(ImageError::Room(size));
+    }
+    map_at(space, file, elf, bias)
+}
+
+fn map_at(space: &Space, file: &File, elf: &Elf, bias: u64) -> Result<Image, ImageError> {
     for segment in &elf.segments {
         map_segment(space, file, segment, bias)?;
     }

@@ -1,24 +1,29 @@
 //! Leading the malloc family to the runtime: a near jump over each function's first bytes.
 //!
-//! The runtime is out of a near jump's reach, so each jump goes to the island page beside the
-//! image, which holds the far ones. Five bytes are written at each entry: every function is at
-//! least that long or padded to 16, and no two of the family lie closer (checked).
+//! The runtime is out of a near jump's reach, so each jump goes to an *island* page nearby, which
+//! holds the far ones. Five bytes are written at each entry: every function is at least that long
+//! or padded to 16, and no two of the family lie closer (checked). An object that is loaded while
+//! the program runs is changed before the call that maps it returns, when nobody can be in it.
 
-use super::family::Family;
+use super::family::{Family, Replacement};
 use crate::memory::space::Space;
 use crate::memory::user::{Fault, UserMemory};
+use dangless_core::abi::layout;
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
+use std::ops::Range;
 
 /// Bytes of a far jump: `jmp [rip]` and its target, padded.
 const FAR: u64 = 16;
 /// Bytes of a near jump.
 const NEAR: u64 = 5;
+/// How far from an object an island may lie: a near jump's reach, less the largest of objects.
+const REACH: u64 = 1 << 30;
 
 /// Why the family could not be replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum InterposeError {
     /// No page for the far jumps.
-    #[error("no page is free beside the image for the jumps to the runtime")]
+    #[error("no page is free nearby for the jumps to the runtime")]
     NoIsland,
     /// Two functions overlap.
     #[error("two functions of the malloc family lie {0} bytes apart: no room for a jump")]
@@ -28,48 +33,111 @@ pub enum InterposeError {
     Outside(#[from] Fault),
 }
 
-/// Replaces `family` in the image mapped with `bias`, by way of the `island` page.
-///
-/// # Errors
-/// See [`InterposeError`]; the image is then partly changed and must not be run.
-pub fn apply(
-    space: &Space,
-    family: &Family,
-    bias: u64,
-    island: Option<u64>,
-) -> Result<(), InterposeError> {
-    let island = island.ok_or(InterposeError::NoIsland)?;
-    let mut addresses: Vec<u64> = family.replacements.iter().map(|r| r.address).collect();
-    addresses.sort_unstable();
-    for pair in addresses.windows(2) {
-        if let [one, other] = pair {
-            if other - one < NEAR {
-                return Err(InterposeError::Crowded(other - one));
+/// The pages of far jumps of one address space. They stay when the objects that jump to them go.
+#[derive(Debug, Default)]
+pub struct Islands {
+    pages: Vec<Island>,
+}
+
+#[derive(Debug)]
+struct Island {
+    at: u64,
+    used: u64,
+}
+
+impl Islands {
+    /// Takes the free page at `at` for an island.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn claim(&mut self, space: &Space, at: u64) -> Result<(), InterposeError> {
+        space
+            .map_anonymous(
+                at..at + PAGE_SIZE,
+                libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
+                true,
+            )
+            .map_err(|_| InterposeError::NoIsland)?;
+        self.pages.push(Island { at, used: 0 });
+        Ok(())
+    }
+
+    /// Replaces `family` in the object mapped with `bias`.
+    ///
+    /// # Errors
+    /// See [`InterposeError`]; the object is then partly changed and must not be run.
+    pub fn replace(
+        &mut self,
+        space: &Space,
+        family: &Family,
+        bias: u64,
+    ) -> Result<(), InterposeError> {
+        let mut entries: Vec<Replacement> = family
+            .replacements
+            .iter()
+            .map(|replacement| Replacement {
+                address: replacement.address.wrapping_add(bias),
+                ..*replacement
+            })
+            .collect();
+        entries.sort_unstable_by_key(|entry| entry.address);
+        for pair in entries.windows(2) {
+            if let [one, other] = pair {
+                if other.address - one.address < NEAR {
+                    return Err(InterposeError::Crowded(other.address - one.address));
+                }
             }
         }
-    }
-    let mut far = Vec::new();
-    for (index, replacement) in family.replacements.iter().enumerate() {
-        let entry = replacement.address.wrapping_add(bias);
-        let stop = island + FAR * index as u64;
-        far.extend_from_slice(&[0xff, 0x25, 0, 0, 0, 0]);
-        far.extend_from_slice(&replacement.target.to_le_bytes());
-        far.extend_from_slice(&[0xcc, 0xcc]);
-        let distance = stop.wrapping_sub(entry.wrapping_add(NEAR)) as i64;
-        let Ok(distance) = i32::try_from(distance) else {
-            return Err(Fault::Unmapped(GuestVirtual(entry)).into());
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Ok(());
         };
-        let mut jump = [0xe9, 0, 0, 0, 0];
-        jump[1..].copy_from_slice(&distance.to_le_bytes());
-        space.write_code(GuestVirtual(entry), &jump)?;
+        let room = FAR * entries.len() as u64;
+        let mut stop = self.stops(space, &(first.address..last.address), room)?;
+        for entry in entries {
+            let mut far = [0xcc; FAR as usize];
+            far[..6].copy_from_slice(&[0xff, 0x25, 0, 0, 0, 0]);
+            far[6..14].copy_from_slice(&entry.target.to_le_bytes());
+            space.write(GuestVirtual(stop), &far)?;
+            let distance = stop.wrapping_sub(entry.address.wrapping_add(NEAR)) as i64;
+            let Ok(distance) = i32::try_from(distance) else {
+                return Err(Fault::Unmapped(GuestVirtual(entry.address)).into());
+            };
+            let mut jump = [0xe9, 0, 0, 0, 0];
+            jump[1..].copy_from_slice(&distance.to_le_bytes());
+            space.write_code(GuestVirtual(entry.address), &jump)?;
+            stop += FAR;
+        }
+        Ok(())
     }
-    space
-        .map_anonymous(
-            island..island + PAGE_SIZE,
-            libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
-            true,
-        )
-        .map_err(|_| InterposeError::NoIsland)?;
-    space.write(GuestVirtual(island), &far)?;
-    Ok(())
+
+    /// `room` bytes of an island within reach of all of `entries`.
+    fn stops(
+        &mut self,
+        space: &Space,
+        entries: &Range<u64>,
+        room: u64,
+    ) -> Result<u64, InterposeError> {
+        let near = entries.end.saturating_sub(REACH)..entries.start.saturating_add(REACH);
+        let fits = |page: &Island| near.contains(&page.at) && page.used + room <= PAGE_SIZE;
+        let index = match self.pages.iter().position(fits) {
+            Some(index) => index,
+            None => {
+                let at = free_page(space, &near, entries.start).ok_or(InterposeError::NoIsland)?;
+                self.claim(space, at)?;
+                self.pages.len() - 1
+            }
+        };
+        let page = self.pages.get_mut(index).ok_or(InterposeError::NoIsland)?;
+        let stop = page.at + page.used;
+        page.used += room;
+        Ok(stop)
+    }
+}
+
+/// A free page within `near`: below `from` by preference, since `mmap` has used what lies above.
+fn free_page(space: &Space, near: &Range<u64>, from: u64) -> Option<u64> {
+    [near.start..from, from..near.end]
+        .into_iter()
+        .filter_map(|bounds| space.find_within(PAGE_SIZE, bounds))
+        .find(|&at| at >= 0x1_0000 && layout::is_application(at, PAGE_SIZE))
 }

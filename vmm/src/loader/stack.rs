@@ -11,8 +11,10 @@ pub struct Auxiliary {
     pub headers: u64,
     /// Their number.
     pub header_count: u16,
-    /// Entry point.
+    /// Entry point of the program.
     pub entry: u64,
+    /// Where the dynamic linker lies, 0 if there is none.
+    pub base: u64,
     /// 16 random bytes.
     pub random: [u8; 16],
 }
@@ -72,7 +74,7 @@ pub fn build(
         (AT_PHDR, auxiliary.headers),
         (AT_PHENT, 56),
         (AT_PHNUM, u64::from(auxiliary.header_count)),
-        (AT_BASE, 0),
+        (AT_BASE, auxiliary.base),
         (AT_FLAGS, 0),
         (AT_ENTRY, auxiliary.entry),
         (AT_UID, u64::from(uid)),

@@ -19,8 +19,10 @@ use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_
 use dangless_core::paging::{Flags, MapError, Mapper};
 use kvm_bindings::{kvm_regs, CpuId, KVM_MAX_CPUID_ENTRIES};
 use kvm_ioctls::{Kvm, VmFd};
+use std::mem::offset_of;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which ring is wanted.
@@ -298,23 +300,37 @@ impl Machine {
         Ok(())
     }
 
-    /// Copies `bytes` into memory of the runtime that is mapped at guest-virtual `at`, making it
-    /// first.
+    /// Maps `blocks` blocks of fresh memory at guest-virtual `at`, which the guest only reads.
     ///
     /// # Errors
     /// When guest memory is used up.
-    pub fn place_table(&self, at: u64, bytes: &[u8]) -> Result<(), BootError> {
-        let blocks = (bytes.len() as u64).div_ceil(LARGE_PAGE_SIZE).max(1);
+    pub fn map_table(&self, at: u64, blocks: u64) -> Result<GuestPhysical, BootError> {
         let start = self.physical.allocate(blocks, Use::Runtime)?;
         self.extend_direct_map()?;
-        copy_to(&self.physical, start, bytes);
         self.mapper().map(
             GuestVirtual(at),
             start,
             blocks * LARGE_PAGE_SIZE,
             Flags::READ,
         )?;
-        Ok(())
+        Ok(start)
+    }
+
+    /// Copies `bytes` into such memory, where nothing refers to yet.
+    pub fn write_table(&self, at: GuestPhysical, bytes: &[u8]) {
+        copy_to(&self.physical, at, bytes);
+    }
+
+    /// Tells the runtime where errno lies, if it does not know yet.
+    pub fn learn_errno_location(&self, at: u64) {
+        let field = offset_of!(Config, errno_location) as u64;
+        if let Some(host) = self.physical.host(self.config.add(field), 8) {
+            // SAFETY: an aligned word of a page that is the machine's; other threads' processors
+            // read it meanwhile, hence atomic.
+            let word = unsafe { AtomicU64::from_ptr(host.cast()) };
+            // Where it is known already, the first one stays.
+            let _ = word.compare_exchange(0, at, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 }
 

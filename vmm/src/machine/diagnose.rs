@@ -5,21 +5,17 @@
 
 use super::exception::Fault;
 use super::kick;
+use super::modules::Modules;
 use super::run::End;
 use super::thread::Thread;
 use crate::memory::user::Access as Direction;
 use crate::report::{Access, AccessKind, Registers, Report, Scene, SystemCall};
-use crate::symbols::{Module, Symbols};
-use crate::unwind::{self, direct, ProgramTable};
+use crate::symbols::Symbols;
 use dangless_core::abi::error::{kind, ErrorRecord, MAX_FRAMES};
 use dangless_core::abi::exit::{Upcall, FAILED};
-use dangless_core::abi::layout;
 use dangless_core::address::GuestVirtual;
-use dangless_core::unwind::{Bounds, Caller, Memory, Position, Rule, Table, Walker};
+use dangless_core::unwind::{Bounds, Caller, Memory, Position, Rule, Walker};
 use std::cell::Cell;
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long names and lines are looked for.
@@ -27,52 +23,18 @@ const LONGEST_SEARCH: Duration = Duration::from_secs(30);
 /// Most frames of a report's own stack.
 const DEEPEST: usize = 64;
 
-/// The program's file, read when a report or the unwind table first wants it.
-struct ProgramFile {
-    path: PathBuf,
-    bytes: OnceLock<Vec<u8>>,
-}
-
-impl AsRef<[u8]> for ProgramFile {
-    fn as_ref(&self) -> &[u8] {
-        // A file that has gone leaves the report without names.
-        self.bytes
-            .get_or_init(|| std::fs::read(&self.path).unwrap_or_default())
-    }
-}
-
-/// What reports need to know of the program.
+/// What reports need to know of the program, and those made so far.
 pub struct Context {
-    file: Arc<ProgramFile>,
-    bias: u64,
-    symbols: Symbols,
-    table: Option<Arc<ProgramTable>>,
-    /// Serves the walks before there is a table; inside, `None` if it cannot.
-    rules: OnceLock<Option<Arc<direct::Rules>>>,
+    pub(super) modules: Modules,
     reports: Vec<Report>,
 }
 
 impl Context {
-    /// For the program at `path`, loaded at `range` with `bias`.
+    /// For a program made of `modules`.
     #[must_use]
-    pub fn new(path: PathBuf, bias: u64, range: Range<u64>) -> Self {
-        let mut symbols = Symbols::new();
-        let file = Arc::new(ProgramFile {
-            path: path.clone(),
-            bytes: OnceLock::new(),
-        });
-        symbols.add(Module {
-            path: path.to_string_lossy().into_owned(),
-            image: Arc::clone(&file) as _,
-            bias,
-            range,
-        });
+    pub fn new(modules: Modules) -> Self {
         Self {
-            file,
-            bias,
-            symbols,
-            table: None,
-            rules: OnceLock::new(),
+            modules,
             reports: Vec::new(),
         }
     }
@@ -80,21 +42,6 @@ impl Context {
     /// The reports made so far.
     pub(super) fn take_reports(&mut self) -> Vec<Report> {
         std::mem::take(&mut self.reports)
-    }
-
-    /// The unwind table, built at the first call; `None` if the program has none.
-    fn table(&mut self) -> Option<Arc<ProgramTable>> {
-        if self.table.is_none() {
-            let table = unwind::build((*self.file).as_ref(), self.bias).ok();
-            self.table = table.map(Arc::new);
-        }
-        self.table.clone()
-    }
-
-    /// Single unwind rules, as long as there is no table.
-    fn rules(&self) -> Option<Arc<direct::Rules>> {
-        let open = || direct::Rules::open(&self.file.path, self.bias).map(Arc::new);
-        self.rules.get_or_init(open).clone()
     }
 }
 
@@ -110,35 +57,17 @@ impl Memory for StackReader<'_> {
 }
 
 impl Thread {
-    /// Builds the unwind table and maps it for the runtime; the number of its rows.
-    pub(super) fn unwind_table(&mut self) -> u64 {
-        let Some(table) = self.program.context().table() else {
-            return 0;
-        };
-        let (rows, image) = (table.len() as u64, table.image());
-        if rows == 0 || image.len() as u64 > layout::UNWIND_TABLE_SIZE {
-            return 0;
-        }
-        match self
-            .program
-            .machine
-            .place_table(layout::UNWIND_TABLE, &image)
-        {
-            Ok(()) => rows,
-            Err(_) => 0,
-        }
-    }
-
     /// Walks the stack of a malloc-family call whose return address lies at `sp`, without a table;
     /// the number of frames, now in the area, or `FAILED` if a function on it is not described.
     pub(super) fn walk_for_runtime(&mut self, sp: u64, bp: u64, depth: u64) -> u64 {
         let reader = StackReader(self);
-        let (Some(rules), Some(pc)) = (self.program.context().rules(), reader.read(sp)) else {
+        let Some(pc) = reader.read(sp) else {
             return FAILED;
         };
+        let context = self.program.context();
         let missed = Cell::new(false);
         let lookup = |address: u64| {
-            rules.lookup(address).unwrap_or_else(|| {
+            context.modules.single_rule(address).unwrap_or_else(|| {
                 missed.set(true);
                 Rule::End
             })
@@ -160,6 +89,7 @@ impl Thread {
         frames[0] = pc;
         let rest = frames.get_mut(1..depth).unwrap_or_default();
         let length = 1 + Walker::new(lookup, reader, bounds, start, depth - 1).fill(rest);
+        drop(context);
         if missed.get() {
             return FAILED;
         }
@@ -285,9 +215,8 @@ impl Thread {
 
     /// The stack from `pc` on, with the registers of the stopped vCPU.
     fn walk(&mut self, registers: &Registers, pc: u64) -> Vec<Caller> {
-        // Built now if it is not there yet.
-        let table = self.program.context().table();
-        let table = table.as_deref().map_or(Table::EMPTY, ProgramTable::view);
+        // Tables are built now if they are not there yet.
+        let context = self.program.context();
         let start = Position {
             pc,
             sp: registers.rsp,
@@ -296,7 +225,7 @@ impl Thread {
         };
         let mut stack = vec![Caller { pc, exact: true }];
         stack.extend(Walker::new(
-            table,
+            |address: u64| context.modules.rule(address),
             StackReader(self),
             Bounds::UNKNOWN,
             start,
@@ -306,7 +235,7 @@ impl Thread {
     }
 
     fn symbols(&self) -> Symbols {
-        self.program.context().symbols.clone()
+        self.program.context().modules.symbols().clone()
     }
 
     fn thread(&self) -> u64 {

@@ -29,6 +29,7 @@ pub mod exception;
 pub mod host;
 pub mod kick;
 mod mapping;
+pub mod modules;
 pub mod processor;
 pub mod program;
 pub mod request;

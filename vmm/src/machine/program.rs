@@ -7,6 +7,7 @@ use super::boot::Machine;
 use super::crew::Crew;
 use super::diagnose::Context;
 use super::tick::Ticker;
+use crate::loader::interpose::Islands;
 use crate::memory::space::Space;
 use crate::observe::Observer;
 use crate::report::Report;
@@ -14,6 +15,7 @@ use crate::syscalls::state::SharedState;
 use std::collections::BTreeSet;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// What the threads of a program share.
@@ -25,7 +27,9 @@ pub struct Program {
     executable: PathBuf,
     pub(super) observer: Observer,
     context: Mutex<Context>,
-    protected: bool,
+    protected: AtomicBool,
+    interposes: bool,
+    islands: Mutex<Islands>,
     /// Descriptors of the VMM.
     hidden: RwLock<BTreeSet<RawFd>>,
     mapping: Mutex<()>,
@@ -47,6 +51,9 @@ pub struct Parts {
     pub context: Context,
     /// Whether its malloc family is the runtime's.
     pub protected: bool,
+    /// Where its jumps to the runtime are, if malloc families that it loads are to be the runtime's
+    /// too.
+    pub islands: Option<Islands>,
 }
 
 impl Program {
@@ -62,7 +69,9 @@ impl Program {
             executable: parts.executable,
             observer: parts.observer,
             context: Mutex::new(parts.context),
-            protected: parts.protected,
+            protected: AtomicBool::new(parts.protected),
+            interposes: parts.islands.is_some(),
+            islands: Mutex::new(parts.islands.unwrap_or_default()),
             hidden: RwLock::new(hidden),
             mapping: Mutex::new(()),
             calls: Mutex::new(SharedState::default()),
@@ -72,8 +81,23 @@ impl Program {
 
     /// Whether the program's heap is the runtime's.
     #[must_use]
-    pub const fn is_protected(&self) -> bool {
-        self.protected
+    pub fn is_protected(&self) -> bool {
+        self.protected.load(Ordering::Acquire)
+    }
+
+    /// Its heap is the runtime's from now on.
+    pub(super) fn set_protected(&self) {
+        self.protected.store(true, Ordering::Release);
+    }
+
+    /// Whether malloc families that the program loads are to be the runtime's.
+    pub(super) const fn interposes(&self) -> bool {
+        self.interposes
+    }
+
+    /// Where jumps to the runtime are.
+    pub(super) fn islands(&self) -> MutexGuard<'_, Islands> {
+        self.islands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The program's address space.

@@ -45,7 +45,10 @@ impl Thread {
                 self.program.observer.log(third, &text);
                 0
             }
-            Some(Request::Unwind) => self.unwind_table(),
+            Some(Request::Unwind) => {
+                self.place_table(first);
+                0
+            }
             Some(Request::Walk) => self.walk_for_runtime(first, second, third),
             Some(Request::Tick) => {
                 self.program

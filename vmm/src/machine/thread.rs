@@ -2,6 +2,7 @@
 
 use super::crew::Member;
 use super::kick;
+use super::modules::NO_HEAP;
 use super::processor::Processor;
 use super::program::Program;
 use super::run::End;
@@ -53,9 +54,7 @@ impl Thread {
             ..kvm_regs::default()
         });
         if thread.is_protected() && thread.upcall(Upcall::Start, [0; 3])? != 0 {
-            return Err(End::Broken(
-                "no memory for the heap; raise --memory".to_owned(),
-            ));
+            return Err(End::Broken(NO_HEAP.to_owned()));
         }
         Ok(thread)
     }

@@ -138,6 +138,12 @@ impl Space {
             })
     }
 
+    /// The highest free range of `length` bytes within `bounds`.
+    #[must_use]
+    pub fn find_within(&self, length: u64, bounds: Range<u64>) -> Option<u64> {
+        self.lock().areas.highest_gap(length, bounds)
+    }
+
     /// Whether anything is mapped in the range.
     #[must_use]
     pub fn is_occupied(&self, range: &Range<u64>) -> bool {
@@ -367,15 +373,6 @@ impl Space {
                 flags,
             )
             .map_err(|error| from_map_error(&error))
-    }
-
-    /// Makes page-table entries for the mapped parts of `range` before they are touched: a fault
-    /// saved. What is missing is made at a fault.
-    pub fn prepare(&self, range: &Range<u64>) {
-        let mut state = self.lock();
-        for (part, area) in state.areas.within(range.clone()) {
-            self.link(&mut state, &part, area);
-        }
     }
 
     /// Serves a page fault of the program at `at`.

@@ -104,6 +104,15 @@ pub enum Error {
     Broken(String),
 }
 
+impl Error {
+    fn interpose(path: &Path, source: InterposeError) -> Self {
+        Self::Interpose {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
 /// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

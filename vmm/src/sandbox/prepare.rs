@@ -1,10 +1,13 @@
 //! From a sandbox's settings to a guest that is ready to run.
 
 use super::{Error, Profile, Sandbox};
-use crate::loader::family::{self, Search};
-use crate::loader::{elf, image, interpose, stack};
+use crate::loader::elf::ElfError;
+use crate::loader::family::{self, Family, Search};
+use crate::loader::interpose::Islands;
+use crate::loader::{elf, image, stack};
 use crate::machine::boot::Machine;
 use crate::machine::diagnose::Context;
+use crate::machine::modules::Modules;
 use crate::machine::program::{Parts, Program};
 use crate::machine::run::End;
 use crate::machine::segments::Ring;
@@ -14,18 +17,16 @@ use dangless_core::abi::config::Config;
 use dangless_core::abi::layout;
 use dangless_core::address::PAGE_SIZE;
 use object::ReadCache;
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Free addresses are sought this far below the stack's lowest address.
 const BELOW_STACK: u64 = 256 << 20;
-
-/// Bytes at the top of the stack that every program touches.
-const STACK_AT_ONCE: u64 = 128 << 10;
 
 impl Sandbox {
     /// Makes the machine, loads the program and puts it at its entry point.
@@ -50,9 +51,22 @@ impl Sandbox {
             path: path.clone(),
             source,
         })?;
-        let search = match self.profile {
-            Profile::Detect => family::find(&cache),
-            Profile::Off => Search::NoHeap,
+        let interpreter = match &elf.interpreter {
+            Some(path) => Some(Interpreter::open(path)?),
+            None => None,
+        };
+        let protects = self.profile == Profile::Detect;
+        let search = match (protects, &interpreter) {
+            (false, _) => Search::NoHeap,
+            (true, None) => family::find(&cache),
+            (true, Some(interpreter)) => match family::exported(&cache) {
+                family if !family.replacements.is_empty() => Search::Found(family),
+                // Mostly the family comes with a shared object.
+                _ if elf.needs_objects || !interpreter.family.replacements.is_empty() => {
+                    Search::NoHeap
+                }
+                _ => Search::Unknown,
+            },
         };
         let unprotected = matches!(search, Search::Unknown);
         if unprotected && self.require_protection {
@@ -77,28 +91,54 @@ impl Sandbox {
                 path: path.clone(),
                 source,
             })?;
+        let mut islands = Islands::default();
+        if let Some(at) = image.island.filter(|_| found.is_some()) {
+            islands
+                .claim(&space, at)
+                .map_err(|source| Error::interpose(&path, source))?;
+        }
+        let mut modules = Modules::new();
+        modules.add(executable.clone(), image.bias, elf.range(image.bias));
+        let mut loaded = vec![(path.clone(), found.as_ref(), image.bias)];
+        let linker = match &interpreter {
+            Some(interpreter) => {
+                let linker = interpreter.map(&space)?;
+                modules.add(
+                    interpreter.real.clone(),
+                    linker.bias,
+                    interpreter.elf.range(linker.bias),
+                );
+                let family = protects.then_some(&interpreter.family);
+                loaded.push((interpreter.path.clone(), family, linker.bias));
+                Some((linker.bias, interpreter.elf.entry.wrapping_add(linker.bias)))
+            }
+            None => None,
+        };
         let mut errno_location = 0;
-        if let Some(family) = &found {
-            interpose::apply(&space, family, image.bias, image.island).map_err(|source| {
-                Error::Interpose {
-                    path: path.clone(),
-                    source,
-                }
-            })?;
-            errno_location = family
-                .errno_location
-                .map_or(0, |at| at.wrapping_add(image.bias));
+        let mut protected = false;
+        for (path, family, bias) in loaded {
+            let Some(family) = family else { continue };
+            islands
+                .replace(&space, family, bias)
+                .map_err(|source| Error::interpose(&path, source))?;
+            protected |= !family.replacements.is_empty();
+            if let Some(at) = family.errno_location.filter(|_| errno_location == 0) {
+                errno_location = at.wrapping_add(bias);
+            }
         }
         let heap = image.end + slides.heap;
         space.set_heap(heap..heap);
-        let sp = self.build_stack(&space, &elf, &image, &bounds)?;
-        if found.is_some() {
-            machine.back_runtime_table(layout::WINDOW_TABLE)?;
-        }
+        let sp = self.build_stack(
+            &space,
+            &elf,
+            &image,
+            linker.map_or(0, |(bias, _)| bias),
+            &bounds,
+        )?;
         machine.extend_direct_map()?;
         let watch = std::mem::take(&mut self.watch);
         machine.configure(Config {
-            profile: u64::from(self.profile == Profile::Detect),
+            profile: u64::from(protects),
             stack_depth: self.stack_depth,
             errno_location,
             alias_start: layout::ALIAS_BASE,
@@ -120,19 +160,22 @@ impl Sandbox {
                 path.display()
             ));
         }
+        if protects {
+            modules.publish(&machine);
+        }
         let parts = Parts {
             machine,
             space,
-            executable: executable.clone(),
+            executable,
             observer,
-            context: Context::new(
-                executable,
-                image.bias,
-                elf.start().wrapping_add(image.bias)..elf.end().wrapping_add(image.bias),
-            ),
-            protected: found.is_some(),
+            context: Context::new(modules),
+            protected,
+            islands: protects.then_some(islands),
         };
-        let entry = elf.entry.wrapping_add(image.bias);
+        let entry = match linker {
+            Some((_, entry)) => entry,
+            None => elf.entry.wrapping_add(image.bias),
+        };
         let first = Thread::first(Program::new(parts), processor, entry, sp, bounds);
         first.map_err(|end| match end {
             End::Broken(why) => Error::Broken(why),
@@ -145,6 +188,7 @@ impl Sandbox {
         space: &Space,
         elf: &elf::Elf,
         image: &image::Image,
+        base: u64,
         bounds: &Range<u64>,
     ) -> Result<u64, Error> {
         let rights = libc::PROT_READ
@@ -157,7 +201,6 @@ impl Sandbox {
         space
             .map_anonymous(bounds.clone(), rights, true)
             .map_err(|error| Error::Boot(error.into()))?;
-        space.prepare(&(bounds.end - STACK_AT_ONCE..bounds.end));
         let text =
             |value: OsString| CString::new(value.clone().into_vec()).map_err(|_| Error::Nul(value));
         let program = text(self.program.clone().into_os_string())?;
@@ -182,6 +225,7 @@ impl Sandbox {
             },
             header_count: elf.header_count,
             entry: elf.entry.wrapping_add(image.bias),
+            base,
             random: random()?,
         };
         stack::build(
@@ -193,6 +237,52 @@ impl Sandbox {
             &auxiliary,
         )
         .map_err(|_| Error::Arguments)
+    }
+}
+
+/// The dynamic linker that a program asks for.
+struct Interpreter {
+    path: PathBuf,
+    real: PathBuf,
+    file: File,
+    elf: elf::Elf,
+    family: Family,
+}
+
+impl Interpreter {
+    fn open(path: &[u8]) -> Result<Self, Error> {
+        let path = PathBuf::from(OsStr::from_bytes(path));
+        let open = |source: io::Error| Error::Open {
+            path: path.clone(),
+            source,
+        };
+        let file = File::open(&path).map_err(open)?;
+        let real = std::fs::canonicalize(&path).map_err(open)?;
+        let cache = ReadCache::new(file.try_clone().map_err(open)?);
+        let wrong = |source| Error::Elf {
+            path: path.clone(),
+            source,
+        };
+        let elf = elf::parse(&cache).map_err(wrong)?;
+        if let Some(name) = &elf.interpreter {
+            let name = String::from_utf8_lossy(name).into_owned();
+            return Err(wrong(ElfError::Interpreter(name)));
+        }
+        let family = family::exported(&cache);
+        Ok(Self {
+            path,
+            real,
+            file,
+            elf,
+            family,
+        })
+    }
+
+    fn map(&self, space: &Space) -> Result<image::Image, Error> {
+        image::map_interpreter(space, &self.file, &self.elf).map_err(|source| Error::Image {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 

@@ -50,6 +50,12 @@ impl Symbols {
         self.modules.push(module);
     }
 
+    /// Keeps only the `most` files that were added last.
+    pub fn forget(&mut self, most: usize) {
+        let surplus = self.modules.len().saturating_sub(most);
+        self.modules.drain(..surplus);
+    }
+
     /// Lookups over the files added so far.
     #[must_use]
     pub fn resolver(&self) -> Resolver<'_> {
