@@ -16,6 +16,11 @@ pub fn current() -> *mut VcpuArea {
     area
 }
 
+/// The area of vCPU `index`, which exists.
+pub fn of(index: u64) -> *mut VcpuArea {
+    (layout::VCPU_AREAS + index * layout::VCPU_AREA_STRIDE) as *mut VcpuArea
+}
+
 /// What the VMM configured.
 pub fn config() -> &'static Config {
     // SAFETY: the VMM mapped and filled the page before the first instruction ran, and nobody

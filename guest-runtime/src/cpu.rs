@@ -82,6 +82,29 @@ unsafe impl Machine for Cpu {
         area::config().shadow_paging == 1
     }
 
+    fn flushes_reach_all(&self) -> bool {
+        area::config().shadow_paging == 1
+    }
+
+    fn processor(&self) -> u64 {
+        // SAFETY: the area is this vCPU's own; a plain word is read.
+        unsafe { (*area::current()).index }
+    }
+
+    fn flushed(&self, index: u64) -> &AtomicU64 {
+        // SAFETY: the areas of started processors stay mapped; both sides use the word atomically.
+        unsafe { AtomicU64::from_ptr(&raw mut (*area::of(index)).flushed) }
+    }
+
+    fn clock(&self) -> &AtomicU64 {
+        // SAFETY: as in `flushed`; vCPU 0 exists first.
+        unsafe { AtomicU64::from_ptr(&raw mut (*area::of(0)).clock) }
+    }
+
+    fn hurry(&self) {
+        exit::hurry();
+    }
+
     unsafe fn copy(&self, from: GuestVirtual, to: GuestVirtual, bytes: u64) {
         // SAFETY: the caller promises two live objects; they do not overlap.
         unsafe {

@@ -72,6 +72,11 @@ pub fn tick() {
     request(Request::Tick, 0, 0, 0);
 }
 
+/// Has the VMM make the other processors catch up.
+pub fn hurry() {
+    request(Request::Hurry, 0, 0, 0);
+}
+
 /// Ends the program with a message.
 pub fn panic(message: &[u8]) -> ! {
     loop {

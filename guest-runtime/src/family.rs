@@ -8,10 +8,10 @@ use crate::stack::Stack;
 use crate::{area, cpu::Cpu, exit, log};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 use core::sync::atomic::{fence, Ordering};
 use dangless_core::abi::error::{function, ErrorRecord, Frames};
 use dangless_core::abi::exit::FAILED;
-use dangless_core::abi::layout;
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use dangless_core::heap::{FreeError, Heap, Layout, ReallocateError, Space};
 
@@ -41,20 +41,39 @@ pub fn start() -> u64 {
     };
     // SAFETY: the first upcall of the process; nobody else runs yet.
     unsafe { (*SPACE.0.get()).write(space) };
-    const { assert!(size_of::<Heap>() <= 2 << 20) };
-    let Some(memory) = exit::grant(1, false) else {
+    let failed = thread_start(0);
+    catch_up();
+    failed
+}
+
+/// Gives vCPU `index` a heap.
+pub fn thread_start(index: u64) -> u64 {
+    let Ok(heap) = space().thread_start(index) else {
         return FAILED;
     };
-    let heap = (layout::DIRECT_MAP + memory.0) as *mut Heap;
-    // SAFETY: fresh memory of this vCPU alone, aligned to 2 MiB and large enough.
-    unsafe {
-        heap.write(Heap::new());
-        (*area::current()).heap = heap as u64;
-    }
+    // SAFETY: the VMM has made the area, and its processor does not run yet.
+    unsafe { (*area::of(index)).heap = heap.as_ptr() as u64 };
     log::line(
         log::level::DEBUG,
-        format_args!("thread heap at {heap:p}, {} bytes", size_of::<Heap>()),
+        format_args!("heap of processor {index} at {heap:p}"),
     );
+    0
+}
+
+/// Takes the heap of vCPU `index` back.
+pub fn thread_exit(index: u64) -> u64 {
+    // SAFETY: the VMM has stopped that processor for good, so its area is at rest.
+    let heap = unsafe { core::mem::take(&mut (*area::of(index)).heap) };
+    if let Some(heap) = NonNull::new(heap as *mut Heap) {
+        // SAFETY: the heap is from `thread_start`, and its thread has ended.
+        unsafe { space().thread_exit(heap) };
+    }
+    0
+}
+
+/// Forgets translations that other processors have changed, before this one runs on.
+pub fn catch_up() -> u64 {
+    space().catch_up();
     0
 }
 

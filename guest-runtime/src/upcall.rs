@@ -16,6 +16,9 @@ pub extern "C" fn upcall(what: u64, first: u64, second: u64, _third: u64) -> u64
             0
         }
         Some(Upcall::Start) => family::start(),
+        Some(Upcall::ThreadStart) => family::thread_start(first),
+        Some(Upcall::ThreadExit) => family::thread_exit(first),
+        Some(Upcall::CatchUp) => family::catch_up(),
         None => FAILED,
     }
 }

@@ -53,6 +53,10 @@ pub struct VcpuArea {
     pub log_depth: u64,
     /// The thread's heap, owned by the runtime; 0 before `Upcall::Start`.
     pub heap: u64,
+    /// Up to which epoch this processor has flushed, 0 while it is outside; see `heap::epoch`.
+    pub flushed: u64,
+    /// In the area of vCPU 0: the clock that counts epochs.
+    pub clock: u64,
     /// Lowest address of the stack the program started on, and the address past its top: bounds
     /// for the stack walk; 0 if unknown.
     pub stack_low: u64,

@@ -64,6 +64,9 @@ numbered!(
         /// return address, [RSI] frame pointer, [RDX] most frames. Answers how many frames it put
         /// into `walk` of the area, or `FAILED` where only the table will do.
         Walk = 9,
+        /// Memory waits for other processors: interrupt those whose `flushed` is neither 0 nor the
+        /// clock and have them drain. Answers 0.
+        Hurry = 10,
     }
 );
 
@@ -80,5 +83,14 @@ numbered!(
         Drain = 3,
         /// Sets up the process-wide state and this vCPU's heap. Answers 0, or `FAILED` out of memory.
         Start = 4,
+        /// A thread is about to start on vCPU [RSI], whose area exists: gives it a heap. By the
+        /// thread that makes it, before it runs. Answers 0, or `FAILED` out of memory.
+        ThreadStart = 5,
+        /// The thread on vCPU [RSI] has ended, and that vCPU is outside: takes its heap back.
+        /// Answers 0.
+        ThreadExit = 6,
+        /// This vCPU is about to run on after it was outside (see `heap::epoch`), or for the first
+        /// time: flushes. Answers 0.
+        CatchUp = 7,
     }
 );

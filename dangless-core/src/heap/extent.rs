@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::blocks::Run;
 use super::depot::StackId;
-use super::handle::{Handle, Record};
+use super::handle::{Handle, Link, Record};
 use super::machine::Machine;
 use super::space::Space;
 use super::window::Use;
@@ -28,11 +28,15 @@ pub struct Extent {
     pub start: AtomicU64,
     /// Bytes that were asked for.
     pub size: AtomicU64,
+    /// The epoch in which the end of its addresses is flushed.
+    pub epoch: AtomicU64,
+    /// The next extent that waits for other processors.
+    pub next_waiting: Link<Extent>,
     physical: AtomicU64,
     blocks: AtomicU64,
 }
 
-// SAFETY: all fields are atomics.
+// SAFETY: all fields are atomics or links.
 unsafe impl Record for Extent {}
 
 impl Extent {
@@ -117,17 +121,19 @@ impl<M: Machine> Space<M> {
     pub(super) fn revoke_extent(&self, extent: Handle<Extent>) {
         let blocks = extent.blocks.load(Ordering::Relaxed);
         let start = GuestVirtual(extent.start.load(Ordering::Relaxed));
-        if self.unmap_extent(start, blocks * LARGE_PAGE_SIZE) {
-            let start = GuestPhysical(extent.physical.load(Ordering::Relaxed));
-            self.blocks.give(
-                &self.machine,
-                Run {
-                    start,
-                    blocks,
-                    zero: false,
-                },
-            );
+        if self.unmap_extent(start, blocks * LARGE_PAGE_SIZE) && !self.wait_after_unmap(extent) {
+            self.give_extent(extent);
         }
+    }
+
+    /// Gives the memory of an extent back that no processor reaches any more.
+    pub(super) fn give_extent(&self, extent: Handle<Extent>) {
+        let run = Run {
+            start: GuestPhysical(extent.physical.load(Ordering::Relaxed)),
+            blocks: extent.blocks.load(Ordering::Relaxed),
+            zero: false,
+        };
+        self.blocks.give(&self.machine, run);
     }
 
     /// Takes the translations of whole windows away and sees them gone.

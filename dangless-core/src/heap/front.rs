@@ -138,6 +138,11 @@ impl Front {
         Some(first + u64::from(column - group.first_column))
     }
 
+    /// The chunk that the front hands out.
+    pub const fn chunk(&self) -> Option<Handle<Chunk>> {
+        self.chunk
+    }
+
     /// Whether so many columns are lost that a new generation is better.
     pub const fn is_worn(&self) -> bool {
         self.lost * 2 > self.columns - self.left
@@ -187,6 +192,10 @@ impl<M: Machine> Space<M> {
                 return Ok(taken);
             }
             let Some(chunk) = front.chunk else {
+                if self.is_waiting() {
+                    self.catch_up();
+                    self.collect();
+                }
                 *front = self.new_front(number)?;
                 continue;
             };
@@ -306,9 +315,10 @@ impl<M: Machine> Space<M> {
         Ok(())
     }
 
-    /// Gives up a front; the objects of its dropped columns are free again.
+    /// Gives up a front; the objects of its dropped columns, and of those that were never opened,
+    /// are free again.
     pub(super) fn retire(&self, front: &mut Front, chunk: Handle<Chunk>, number: usize) {
-        if front.lost > 0 {
+        if front.lost > 0 || front.left > 0 {
             let class = self.class(number);
             let mut left = 0;
             for index in 0..class.words() {

@@ -34,6 +34,11 @@ impl<T> SpinLock<T> {
         }
         Guard { lock: self }
     }
+
+    /// Takes the value if it is free.
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        (!self.held.swap(true, Ordering::Acquire)).then(|| Guard { lock: self })
+    }
 }
 
 /// Holds the lock until dropped.

@@ -1,5 +1,7 @@
 //! What the heap needs of the machine it runs on: memory, flushes, a clock.
 
+use core::sync::atomic::AtomicU64;
+
 use crate::address::{GuestPhysical, GuestVirtual};
 use crate::paging::Flusher;
 
@@ -30,6 +32,16 @@ pub unsafe trait Machine: Flusher {
     /// Whether a write to a page-directory entry takes effect at once, without a flush (shadow
     /// paging, where it traps), unlike one to an entry of the lowest level.
     fn directory_edits_are_immediate(&self) -> bool;
+    /// Whether a flush, by any processor, makes all of them forget (shadow paging again).
+    fn flushes_reach_all(&self) -> bool;
+    /// Index of the processor that runs this.
+    fn processor(&self) -> u64;
+    /// The word that says up to which epoch processor `index`, which was started, has flushed.
+    fn flushed(&self, index: u64) -> &AtomicU64;
+    /// The clock that counts epochs.
+    fn clock(&self) -> &AtomicU64;
+    /// Asks for all other processors to catch up soon, whatever they run.
+    fn hurry(&self);
     /// Copies between two objects.
     ///
     /// # Safety

@@ -14,6 +14,8 @@
 //! | `front`, `chunk`, `chunks`, `wear` | handing objects out, and ceasing to |
 //! | `window` | the window table |
 //! | `revoke`, `budget` | taking addresses away, at once or queued |
+//! | `epoch` | several processors: memory waits until all have flushed |
+//! | `threads` | heaps of threads that start and end |
 //! | `extent` | objects of more than a mebibyte |
 //! | `object` | from an address to its object; descriptions |
 //! | `ledger`, `depot` | sizes and stacks of objects |
@@ -28,6 +30,7 @@ mod chunk;
 mod chunks;
 pub mod class;
 mod depot;
+mod epoch;
 mod extent;
 mod front;
 mod handle;
@@ -38,6 +41,7 @@ mod object;
 mod revoke;
 mod space;
 mod tables;
+mod threads;
 mod wear;
 mod window;
 

@@ -1,7 +1,7 @@
 //! Revocation: taking the addresses of freed objects away, and only then their memory back.
 //!
 //! The order is always the same: edit the window's page-table entries, flush, return the objects
-//! to the chunk's free set. One edit takes in every object of the window that was freed and is not
+//! to the chunk's free set; with several processors `epoch` sees to that, later. One edit takes in every object of the window that was freed and is not
 //! revoked yet. Where edits or flushes are dear, windows with freed objects wait in a queue and
 //! share them.
 
@@ -49,8 +49,30 @@ pub struct Edited {
     /// The page table that the closed window leaves behind.
     table: Option<GuestPhysical>,
     closed: bool,
+    /// The objects are returned when every processor has flushed.
+    waits: bool,
     /// What the program will pay for the edit later, in faults.
     faults: u32,
+}
+
+impl Edited {
+    /// What is returned after a wait: objects that no processor reaches any more, the window's page
+    /// table and the window itself, if these have to go.
+    pub(super) const fn flushed(
+        window: Handle<Window>,
+        objects: [u64; 8],
+        table: Option<GuestPhysical>,
+        closed: bool,
+    ) -> Self {
+        Self {
+            window,
+            objects,
+            table,
+            closed,
+            waits: false,
+            faults: 0,
+        }
+    }
 }
 
 /// The windows that have freed objects waiting.
@@ -147,17 +169,21 @@ impl<M: Machine> Space<M> {
     /// Whether freed objects wait for their revocation.
     #[must_use]
     pub fn has_pending(&self) -> bool {
-        self.queue.head.load(Ordering::Relaxed) != 0
+        self.queue.head.load(Ordering::Relaxed) != 0 || self.is_waiting()
     }
 
     /// Finishes every queued revocation.
     pub fn drain(&self, heap: &mut Heap) {
+        if self.epochs.are_needed() {
+            self.catch_up();
+        }
         let began = self.machine.now();
         let mut faults = self.drain_once(heap);
-        if self.has_pending() {
+        if self.queue.head.load(Ordering::Relaxed) != 0 {
             // Fronts that were given up have left windows to close.
             faults += self.drain_once(heap);
         }
+        self.collect();
         self.budget.spend_on(began, self.machine.now(), faults);
     }
 
@@ -219,10 +245,12 @@ impl<M: Machine> Space<M> {
             objects,
             table: None,
             closed: closing,
+            waits: false,
             faults: 0,
         };
         if closed {
             // The closing thread may not have flushed yet, so this one does it as well.
+            edited.waits = self.wait_after_edit(number, &window);
             return (edited, self.directory_edit(flush));
         }
         if table != 0 && !closing {
@@ -230,6 +258,7 @@ impl<M: Machine> Space<M> {
                 let entry = GuestPhysical(table).add(u64::from(page) * 8);
                 self.store(entry, Entry::ABSENT.bits());
             }
+            edited.waits = self.wait_after_edit(number, &window);
             return (edited, self.table_edit(flush));
         }
         // The tables above exist since the window was opened.
@@ -239,9 +268,12 @@ impl<M: Machine> Space<M> {
             (Some(slot), None) if closing => {
                 self.store(slot, Entry::ABSENT.bits());
                 window.closed.store(true, Ordering::Relaxed);
-                window.table.store(0, Ordering::Relaxed);
                 edited.faults = RENEWAL;
-                edited.table = (table != 0).then_some(GuestPhysical(table));
+                edited.waits = self.wait_after_edit(number, &window);
+                if !edited.waits {
+                    window.table.store(0, Ordering::Relaxed);
+                    edited.table = (table != 0).then_some(GuestPhysical(table));
+                }
             }
             (Some(slot), Some(new)) => {
                 let keep = |page| {
@@ -251,6 +283,7 @@ impl<M: Machine> Space<M> {
                 self.mapper().split(slot, Level::Directory, new, keep);
                 window.table.store(new.0, Ordering::Relaxed);
                 edited.faults = window.unfreed.load(Ordering::Relaxed) * class.pages();
+                edited.waits = self.wait_after_edit(number, &window);
             }
             _ => {
                 // No memory for the table: the objects stay out of use, and the next drain tries
@@ -289,7 +322,10 @@ impl<M: Machine> Space<M> {
     }
 
     /// After the flush: returns the objects' memory and what a closed window leaves.
-    fn return_objects(&self, edited: &Edited) {
+    pub(super) fn return_objects(&self, edited: &Edited) {
+        if edited.waits {
+            return;
+        }
         let window = edited.window;
         let class = self.class(usize::from(window.class.load(Ordering::Relaxed)));
         let column = u32::from(window.column.load(Ordering::Relaxed));

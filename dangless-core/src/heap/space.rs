@@ -12,6 +12,7 @@ use super::budget::Budget;
 use super::chunk::{Chunk, Shelf};
 use super::class::{self, Class, CLASSES};
 use super::depot::{Depot, StackId};
+use super::epoch::Epochs;
 use super::extent::Extent;
 use super::front::{Front, Taken};
 use super::handle::{Handle, Record};
@@ -20,6 +21,7 @@ use super::lock::SpinLock;
 use super::machine::Machine;
 use super::object::Object;
 use super::revoke::{Edited, Freed, Queue, BATCH};
+use super::threads::Orphans;
 use super::window::{bit_of, Windows};
 use super::{FreeError, Layout, OutOfMemory, ReallocateError};
 use crate::abi::config::Config;
@@ -52,6 +54,8 @@ pub struct Space<M: Machine> {
     pub(super) history: History,
     pub(super) queue: Queue,
     pub(super) budget: Budget,
+    pub(super) epochs: Epochs,
+    pub(super) orphans: Orphans,
 }
 
 /// A thread's part of the heap.
@@ -59,6 +63,8 @@ pub struct Heap {
     pub(super) fronts: [Front; CLASSES],
     /// Room for a batch of revocations.
     pub(super) batch: [Option<Edited>; BATCH],
+    /// The next heap without a thread, in their list.
+    pub(super) next_orphan: Option<NonNull<Heap>>,
 }
 
 impl Heap {
@@ -68,6 +74,7 @@ impl Heap {
         Self {
             fronts: [Front::EMPTY; CLASSES],
             batch: [None; BATCH],
+            next_orphan: None,
         }
     }
 }
@@ -109,6 +116,8 @@ impl<M: Machine> Space<M> {
             depot,
             history: History::new(),
             queue: Queue::new(),
+            epochs: Epochs::new(),
+            orphans: Orphans::new(),
             budget: Budget::new(config.revoke_budget, config.tsc_per_ms, machine.now()),
             machine,
         })
@@ -142,7 +151,7 @@ impl<M: Machine> Space<M> {
         let Some(number) = class::number_for(layout.size, align) else {
             let extent = || self.allocate_extent(layout.size, align, layout.zeroed, stack);
             return extent().or_else(|_| {
-                self.drain(heap);
+                self.return_all(heap);
                 extent()
             });
         };
@@ -153,7 +162,7 @@ impl<M: Machine> Space<M> {
                 Ok(taken) => taken,
                 Err(OutOfMemory) => {
                     // What waits for revocation may be enough.
-                    self.drain(heap);
+                    self.return_all(heap);
                     self.take_slowly(&mut heap.fronts[number], number)?
                 }
             },

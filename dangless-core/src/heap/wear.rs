@@ -45,8 +45,8 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Gives up a front that has lost most of its columns.
-    fn abandon(&self, front: &mut Front, chunk: Handle<Chunk>, number: usize) {
+    /// Gives up a front, whatever it has left.
+    pub(super) fn abandon(&self, front: &mut Front, chunk: Handle<Chunk>, number: usize) {
         let class = self.class(number);
         for column in 0..class.columns {
             if !front.has_open(column) {

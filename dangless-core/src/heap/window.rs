@@ -43,12 +43,16 @@ pub struct Window {
     edits: SpinLock<()>,
     /// The window's directory entry has been cleared; written under `edits`.
     pub closed: AtomicBool,
+    /// The closed window has been counted out of its chunk; used under `edits`, where windows wait.
+    pub counted: AtomicBool,
     /// Objects served and not freed.
     pub unfreed: AtomicU32,
     /// The chunk's generation that the window belongs to.
     pub generation: AtomicU32,
     /// The next window of the queue, as number + 1.
     pub next: AtomicU32,
+    /// The next window that waits for other processors, as number + 1.
+    pub next_waiting: AtomicU32,
     /// The chunk whose column this is.
     pub chunk: Link<Chunk>,
     /// The extent that this is part of.
@@ -64,6 +68,9 @@ pub struct Window {
     pub served: [AtomicU64; 8],
     /// Freed, unreachable, and back in the chunk's free set.
     pub revoked: [AtomicU64; 8],
+    /// The epoch in which the last edit is flushed, 0 if the window does not wait; written under
+    /// `edits`.
+    pub epoch: AtomicU64,
 }
 
 const _: () = assert!(core::mem::size_of::<Window>() == RECORD_SIZE as usize);

@@ -1,8 +1,10 @@
-//! A machine with physical memory, page tables and a TLB that forgets nothing until it is flushed.
+//! A machine with physical memory, page tables and processors whose TLBs forget nothing until they
+//! are flushed. Each flush is the calling thread's processor's own, but under shadow paging.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use dangless_core::abi::config::Config;
 use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
@@ -40,14 +42,34 @@ struct Supply {
     left: u64,
 }
 
+/// What one processor remembers: small pages by page number, large ones by large-page number.
+type Tlb = Mutex<[HashMap<u64, Remembered>; 2]>;
+
+/// Most processors.
+pub const PROCESSORS: usize = 8;
+
+thread_local! {
+    /// The processor that the test's thread is.
+    static PROCESSOR: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Makes the calling thread a processor.
+pub fn be(processor: usize) {
+    PROCESSOR.set(processor);
+}
+
 pub struct Simulation {
     kind: Kind,
     memory: Vec<AtomicU64>,
     windows: Vec<AtomicU64>,
     supply: Mutex<Supply>,
-    /// By page number, for small pages, and by large-page number.
-    tlb: Mutex<[HashMap<u64, Remembered>; 2]>,
+    tlbs: [Tlb; PROCESSORS],
+    epochs: [AtomicU64; PROCESSORS],
+    /// The clock that counts epochs.
     clock: AtomicU64,
+    time: AtomicU64,
+    /// Times that the heap was in a hurry.
+    pub hurries: AtomicU64,
     /// Flushes so far.
     pub flushes: AtomicU64,
 }
@@ -71,8 +93,11 @@ impl Simulation {
                 dirty: BTreeSet::new(),
                 left: u64::MAX,
             }),
-            tlb: Mutex::default(),
+            tlbs: Default::default(),
+            epochs: Default::default(),
             clock: AtomicU64::new(0),
+            time: AtomicU64::new(0),
+            hurries: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
         }
     }
@@ -99,9 +124,14 @@ impl Simulation {
         self.supply.lock().unwrap().free.len() as u64
     }
 
+    /// Up to which epoch a processor has flushed.
+    pub fn flushed_word(&self, processor: usize) -> u64 {
+        self.epochs[processor].load(Ordering::SeqCst)
+    }
+
     /// Lets time pass.
     pub fn pass(&self, ticks: u64) {
-        self.clock.fetch_add(ticks, Ordering::Relaxed);
+        self.time.fetch_add(ticks, Ordering::Relaxed);
     }
 
     /// Where a processor gets to that accesses `at`: through what it remembers, however stale, or
@@ -111,7 +141,7 @@ impl Simulation {
         let directory = mapper
             .find_entry(at, Level::Directory)
             .map_or(0, |entry| self.load(entry));
-        let mut tlb = self.tlb.lock().unwrap();
+        let mut tlb = self.tlb();
         for (map, size) in tlb.iter_mut().zip([PAGE_SIZE, LARGE_PAGE_SIZE]) {
             let page = at.0 / size;
             match map.get(&page) {
@@ -128,6 +158,20 @@ impl Simulation {
         let map = &mut tlb[usize::from(walk.page_size != PAGE_SIZE)];
         map.insert(at.0 / walk.page_size, Remembered { to, directory });
         Some(walk.physical.0)
+    }
+
+    fn tlb(&self) -> MutexGuard<'_, [HashMap<u64, Remembered>; 2]> {
+        self.tlbs[PROCESSOR.get()].lock().unwrap()
+    }
+
+    /// The TLBs that a flush reaches.
+    fn reached(&self) -> &[Tlb] {
+        let own = PROCESSOR.get();
+        if self.kind.immediate {
+            &self.tlbs
+        } else {
+            &self.tlbs[own..=own]
+        }
     }
 
     fn word(&self, at: u64) -> &AtomicU64 {
@@ -165,14 +209,18 @@ impl TableMemory for Simulation {
 impl Flusher for Simulation {
     fn flush_page(&self, at: GuestVirtual) {
         self.flushes.fetch_add(1, Ordering::Relaxed);
-        let mut tlb = self.tlb.lock().unwrap();
-        tlb[0].remove(&(at.0 / PAGE_SIZE));
-        tlb[1].remove(&(at.0 / LARGE_PAGE_SIZE));
+        for tlb in self.reached() {
+            let mut tlb = tlb.lock().unwrap();
+            tlb[0].remove(&(at.0 / PAGE_SIZE));
+            tlb[1].remove(&(at.0 / LARGE_PAGE_SIZE));
+        }
     }
 
     fn flush_all(&self) {
         self.flushes.fetch_add(1, Ordering::Relaxed);
-        self.tlb.lock().unwrap().iter_mut().for_each(HashMap::clear);
+        for tlb in self.reached() {
+            tlb.lock().unwrap().iter_mut().for_each(HashMap::clear);
+        }
     }
 }
 
@@ -240,11 +288,31 @@ unsafe impl Machine for Simulation {
     }
 
     fn now(&self) -> u64 {
-        self.clock.fetch_add(1, Ordering::Relaxed)
+        self.time.fetch_add(1, Ordering::Relaxed)
     }
 
     fn directory_edits_are_immediate(&self) -> bool {
         self.kind.immediate
+    }
+
+    fn flushes_reach_all(&self) -> bool {
+        self.kind.immediate
+    }
+
+    fn processor(&self) -> u64 {
+        PROCESSOR.get() as u64
+    }
+
+    fn flushed(&self, index: u64) -> &AtomicU64 {
+        &self.epochs[index as usize]
+    }
+
+    fn clock(&self) -> &AtomicU64 {
+        &self.clock
+    }
+
+    fn hurry(&self) {
+        self.hurries.fetch_add(1, Ordering::Relaxed);
     }
 
     unsafe fn copy(&self, from: GuestVirtual, to: GuestVirtual, bytes: u64) {

@@ -3,4 +3,5 @@
 mod cases;
 mod machine;
 mod model;
+mod processors;
 mod random;

@@ -1,0 +1,295 @@
+//! Epochs: freed memory is handed out again only after every processor has flushed.
+//!
+//! Where a flush reaches one processor only (no shadow paging) and there are several, an edit of
+//! page-table entries is followed by a wait. The *clock* counts epochs, from 1. Every processor has
+//! a *word* that says up to which epoch it has flushed, or 0 while it is *outside*: it runs neither
+//! program nor runtime, and flushes before it does so again. The protocol:
+//!
+//! - **Edit**: change the entries, full barrier, read the clock as `c`, stamp the edit with `c + 1`;
+//!   all under the window's lock. The window then waits.
+//! - **Catch up** ([`Space::catch_up`]; [`Space::drain`] does it too): read the clock as `c`; unless
+//!   the own word is `c`, flush everything, then store `c` in the word.
+//! - **Leave** ([`Space::leave`], or the VMM once the processor has stopped): store 0 in the word.
+//! - **Enter** (also [`Space::catch_up`]): where the own word is 0, first store 1 there, which is
+//!   less than every stamp. The VMM may instead store back what it had replaced by 0, *then* read
+//!   the clock: if the two are equal nothing that this processor may remember was handed out.
+//! - **Collect**: what is stamped with at most the least of the clock and all words but zeros goes
+//!   back to its chunk. If something is left the clock advances by one.
+//!
+//! Who reads 0 in a word knows that a flush is still to come, and that takes in every edit made
+//! before; who reads a number knows that the flush was done. The words lie in the per-vCPU areas,
+//! the clock in the area of vCPU 0 ([`VcpuArea::flushed`], [`VcpuArea::clock`]); a fresh area is
+//! outside.
+//!
+//! What the VMM does with several processors: it stores 0 in the word of a processor that blocks in
+//! a system call or whose thread has ended, and has it catch up ([`Upcall::CatchUp`]) before it runs
+//! on; once a millisecond, while any area's `pending` is set, it interrupts every processor whose
+//! word is neither 0 nor the clock, and has it drain; at [`Request::Hurry`] it does so at once.
+//! One processor alone, and all under shadow paging, pay one load for this.
+//!
+//! [`VcpuArea::flushed`]: crate::abi::area::VcpuArea::flushed
+//! [`VcpuArea::clock`]: crate::abi::area::VcpuArea::clock
+//! [`Upcall::CatchUp`]: crate::abi::exit::Upcall::CatchUp
+//! [`Request::Hurry`]: crate::abi::exit::Request::Hurry
+
+use core::hint::spin_loop;
+use core::sync::atomic::{fence, AtomicBool, AtomicU64, Ordering};
+
+use super::extent::Extent;
+use super::handle::Handle;
+use super::lock::SpinLock;
+use super::machine::Machine;
+use super::revoke::Edited;
+use super::space::{Heap, Space};
+use super::window::{bit_of, Window};
+use crate::address::{GuestPhysical, PAGE_SIZE};
+use crate::paging::{Entry, TableMemory};
+
+/// A word that is no longer 0, of a processor that has not flushed yet.
+const ENTERED: u64 = 1;
+/// Looks at the words, when memory is short, before the VMM is asked again to hurry.
+const LOOKS: u32 = 20_000;
+/// How often it is asked before the allocation fails.
+const HURRIES: u32 = 50;
+
+/// What waits for the other processors.
+pub struct Epochs {
+    /// Whether anything ever has to wait.
+    needed: AtomicBool,
+    /// Processors that have run, those past the highest excepted.
+    processors: AtomicU64,
+    /// First window that waits, as number + 1, or 0; linked by `next_waiting`.
+    windows: AtomicU64,
+    /// First extent that waits.
+    extents: SpinLock<Option<Handle<Extent>>>,
+    /// How many wait.
+    extent_count: AtomicU64,
+    /// Held by the one that collects.
+    collecting: SpinLock<()>,
+}
+
+impl Epochs {
+    /// Nothing waits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            needed: AtomicBool::new(false),
+            processors: AtomicU64::new(0),
+            windows: AtomicU64::new(0),
+            extents: SpinLock::new(None),
+            extent_count: AtomicU64::new(0),
+            collecting: SpinLock::new(()),
+        }
+    }
+
+    /// Whether edits have to wait for other processors.
+    #[must_use]
+    pub fn are_needed(&self) -> bool {
+        self.needed.load(Ordering::Relaxed)
+    }
+
+    fn push(&self, number: u64, window: &Window) {
+        let mut head = self.windows.load(Ordering::Relaxed);
+        loop {
+            window.next_waiting.store(head as u32, Ordering::Relaxed);
+            let swap = self.windows.compare_exchange_weak(
+                head,
+                number + 1,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            match swap {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    fn push_extent(&self, extent: Handle<Extent>) {
+        let mut first = self.extents.lock();
+        extent.next_waiting.set(*first);
+        *first = Some(extent);
+    }
+}
+
+impl<M: Machine> Space<M> {
+    /// Counts processor `index` in. Must happen before a second processor runs anything that uses
+    /// the heap: edits wait from then on.
+    pub(super) fn count_processor(&self, index: u64) {
+        let before = self
+            .epochs
+            .processors
+            .fetch_max(index + 1, Ordering::SeqCst);
+        if before.max(index + 1) > 1 && !self.machine.flushes_reach_all() {
+            self.epochs.needed.store(true, Ordering::SeqCst);
+        }
+        self.machine.clock().fetch_max(1, Ordering::SeqCst);
+    }
+
+    /// Flushes, if other processors have advanced the clock since this one did last, and says so;
+    /// where it was outside, it is not any more.
+    pub fn catch_up(&self) {
+        if self.machine.flushes_reach_all() {
+            return;
+        }
+        let word = self.machine.flushed(self.machine.processor());
+        let outside = word.load(Ordering::Relaxed) == 0;
+        if outside {
+            word.store(ENTERED, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+        }
+        let clock = self.machine.clock().load(Ordering::SeqCst);
+        if outside || word.load(Ordering::Relaxed) != clock {
+            self.machine.flush_all();
+            word.store(clock, Ordering::SeqCst);
+        }
+    }
+
+    /// This processor runs nothing more that uses the heap until it has caught up.
+    pub fn leave(&self) {
+        self.machine
+            .flushed(self.machine.processor())
+            .store(0, Ordering::SeqCst);
+    }
+
+    /// Whether something waits for other processors.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.epochs.windows.load(Ordering::Relaxed) != 0
+            || self.epochs.extent_count.load(Ordering::Relaxed) != 0
+    }
+
+    /// Makes an edited window wait, where it has to; its lock is held.
+    pub(super) fn wait_after_edit(&self, number: u64, window: &Window) -> bool {
+        if !self.epochs.are_needed() {
+            return false;
+        }
+        fence(Ordering::SeqCst);
+        let stamp = self.machine.clock().load(Ordering::SeqCst) + 1;
+        if window.epoch.swap(stamp, Ordering::Relaxed) == 0 {
+            self.epochs.push(number, window);
+        }
+        true
+    }
+
+    /// Makes an extent wait whose addresses are gone; answers `false` where it need not.
+    pub(super) fn wait_after_unmap(&self, extent: Handle<Extent>) -> bool {
+        if !self.epochs.are_needed() {
+            return false;
+        }
+        fence(Ordering::SeqCst);
+        let stamp = self.machine.clock().load(Ordering::SeqCst) + 1;
+        extent.epoch.store(stamp, Ordering::Relaxed);
+        self.epochs.extent_count.fetch_add(1, Ordering::Relaxed);
+        self.epochs.push_extent(extent);
+        true
+    }
+
+    /// The latest epoch that every processor has flushed in.
+    fn flushed_by_all(&self) -> u64 {
+        let clock = self.machine.clock().load(Ordering::SeqCst);
+        (0..self.epochs.processors.load(Ordering::SeqCst))
+            .map(|index| self.machine.flushed(index).load(Ordering::SeqCst))
+            .filter(|&word| word != 0)
+            .fold(clock, u64::min)
+    }
+
+    /// Returns what every processor has flushed since. Does nothing while somebody else does this.
+    pub(super) fn collect(&self) {
+        if !self.epochs.are_needed() {
+            return;
+        }
+        let Some(_collecting) = self.epochs.collecting.try_lock() else {
+            return;
+        };
+        let safe = self.flushed_by_all();
+        self.collect_windows(safe);
+        self.collect_extents(safe);
+        let clock = self.machine.clock();
+        // Advancing before all have seen the last step would only make them flush more often.
+        if self.is_waiting() && safe == clock.load(Ordering::SeqCst) {
+            clock.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn collect_windows(&self, safe: u64) {
+        let mut next = self.epochs.windows.swap(0, Ordering::AcqRel);
+        while let Some(number) = next.checked_sub(1) {
+            let Some(window) = self.windows.record(&self.machine, number) else {
+                break;
+            };
+            next = u64::from(window.next_waiting.load(Ordering::Relaxed));
+            match self.flushed_edit(window, safe) {
+                Some(edited) => self.return_objects(&edited),
+                None => self.epochs.push(number, &window),
+            }
+        }
+    }
+
+    /// What may be returned of a window that waits, unless it has been edited after `safe`.
+    fn flushed_edit(&self, window: Handle<Window>, safe: u64) -> Option<Edited> {
+        let _edits = window.edit();
+        if window.epoch.load(Ordering::Relaxed) > safe {
+            return None;
+        }
+        window.epoch.store(0, Ordering::Relaxed);
+        let class = self.class(usize::from(window.class.load(Ordering::Relaxed)));
+        let closed = window.closed.load(Ordering::Relaxed);
+        let table = window.table.load(Ordering::Relaxed);
+        let mut objects = window.pending();
+        if !closed {
+            // Objects freed since, whose page is still there, have yet to be edited.
+            for position in 0..class.positions() {
+                let (word, mask) = bit_of(position);
+                if objects[word] & mask != 0 && !self.is_cut(table, position * class.pages()) {
+                    objects[word] &= !mask;
+                }
+            }
+        }
+        let counts = closed && !window.counted.swap(true, Ordering::Relaxed);
+        if counts {
+            window.table.store(0, Ordering::Relaxed);
+        }
+        let table = (counts && table != 0).then_some(GuestPhysical(table));
+        Some(Edited::flushed(window, objects, table, counts))
+    }
+
+    /// Whether the page of a window that was split into `table` is taken out.
+    fn is_cut(&self, table: u64, page: u32) -> bool {
+        let at = GuestPhysical(table).add(u64::from(page) % (PAGE_SIZE / 8) * 8);
+        table != 0 && !Entry::from_bits(self.load(at)).is_present()
+    }
+
+    fn collect_extents(&self, safe: u64) {
+        let mut next = self.epochs.extents.lock().take();
+        while let Some(extent) = next {
+            next = extent.next_waiting.take();
+            if extent.epoch.load(Ordering::Relaxed) <= safe {
+                self.epochs.extent_count.fetch_sub(1, Ordering::Relaxed);
+                self.give_extent(extent);
+            } else {
+                self.epochs.push_extent(extent);
+            }
+        }
+    }
+
+    /// Memory is short: sees everything that was freed returned, whatever it takes.
+    pub(super) fn return_all(&self, heap: &mut Heap) {
+        self.drain(heap);
+        for _ in 0..HURRIES {
+            if !self.is_waiting() {
+                return;
+            }
+            self.machine.hurry();
+            for _ in 0..LOOKS {
+                self.catch_up();
+                if self.flushed_by_all() == self.machine.clock().load(Ordering::SeqCst) {
+                    break;
+                }
+                spin_loop();
+            }
+            self.collect();
+            self.catch_up();
+            self.collect();
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Threads come and go: each has a heap, and a heap outlives its thread.
+//!
+//! The heap of a thread that ended is an *orphan*; the next thread that starts adopts it, with the
+//! chunks that its fronts were handing out. Of more than a few orphans the fronts are given up, so
+//! that their memory serves others.
+//!
+//! For the VMM, by way of the runtime: [`Space::thread_start`] for each thread, by the thread that
+//! makes it and before it runs; [`Space::catch_up`] on its own processor first of all;
+//! [`Space::thread_exit`] when it runs no more, on any processor that does.
+
+use core::ptr::NonNull;
+
+use super::class::CLASSES;
+use super::lock::SpinLock;
+use super::machine::Machine;
+use super::space::{Heap, Space};
+use super::OutOfMemory;
+
+/// Orphans that keep what their fronts hand out.
+const KEEP: usize = 8;
+
+/// Heaps without a thread.
+pub struct Orphans {
+    list: SpinLock<List>,
+}
+
+struct List {
+    first: Option<NonNull<Heap>>,
+    count: usize,
+}
+
+// SAFETY: an orphan belongs to the list, and to whoever takes it out.
+unsafe impl Send for List {}
+
+impl Orphans {
+    /// There are none.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            list: SpinLock::new(List {
+                first: None,
+                count: 0,
+            }),
+        }
+    }
+
+    fn take(&self) -> Option<NonNull<Heap>> {
+        let mut list = self.list.lock();
+        let mut heap = list.first?;
+        // SAFETY: heaps of the list are whole, stay in memory, and belong to the list.
+        list.first = unsafe { heap.as_mut() }.next_orphan.take();
+        list.count -= 1;
+        Some(heap)
+    }
+
+    fn count(&self) -> usize {
+        self.list.lock().count
+    }
+
+    fn put(&self, mut heap: NonNull<Heap>) {
+        let mut list = self.list.lock();
+        // SAFETY: the caller owned the heap and gives it to the list.
+        unsafe { heap.as_mut() }.next_orphan = list.first;
+        list.first = Some(heap);
+        list.count += 1;
+    }
+}
+
+impl<M: Machine> Space<M> {
+    /// The heap for a thread that is about to start on processor `index`: an orphan, or a new one.
+    /// It stays where it is for good, and is the thread's alone until [`Self::thread_exit`].
+    ///
+    /// # Errors
+    /// No memory for a heap.
+    pub fn thread_start(&self, index: u64) -> Result<NonNull<Heap>, OutOfMemory> {
+        const BYTES: u64 = core::mem::size_of::<Heap>() as u64;
+        const { assert!(BYTES <= 512 << 10 && core::mem::align_of::<Heap>() <= 64) };
+        self.count_processor(index);
+        if let Some(heap) = self.orphans.take() {
+            return Ok(heap);
+        }
+        let at = self.arena.allocate(&self.machine, &self.blocks, BYTES);
+        let at = self.machine.direct(at.ok_or(OutOfMemory)?);
+        let heap = NonNull::new(at.cast::<Heap>()).ok_or(OutOfMemory)?;
+        // SAFETY: a piece of metadata memory of this size, 64-byte aligned and nobody else's.
+        unsafe { heap.write(Heap::new()) };
+        Ok(heap)
+    }
+
+    /// Takes back the heap of a thread that has ended; what it freed last is revoked.
+    ///
+    /// # Safety
+    /// `heap` is from [`Self::thread_start`] of this space, and nobody uses it any more.
+    pub unsafe fn thread_exit(&self, mut heap: NonNull<Heap>) {
+        // SAFETY: the caller gives the heap up, so it is this call's alone.
+        let own = unsafe { heap.as_mut() };
+        self.drain(own);
+        if self.orphans.count() >= KEEP {
+            self.close_fronts(own);
+        }
+        self.orphans.put(heap);
+    }
+
+    /// Gives up all fronts of a heap; what they have not handed out is free again.
+    fn close_fronts(&self, heap: &mut Heap) {
+        for number in 0..CLASSES {
+            let front = &mut heap.fronts[number];
+            if let Some(chunk) = front.chunk() {
+                self.abandon(front, chunk, number);
+            }
+        }
+        self.drain(heap);
+    }
+}
