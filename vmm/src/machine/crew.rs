@@ -4,7 +4,7 @@ use super::area::Area;
 use dangless_core::abi::area::VcpuArea;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// One living thread, as the others see it.
 pub struct Member {
@@ -42,6 +42,8 @@ impl Member {
 #[derive(Default)]
 pub struct Crew {
     members: Mutex<Vec<Arc<Member>>>,
+    /// Area of the first thread, which is vCPU 0's.
+    first: OnceLock<Area>,
 }
 
 impl Crew {
@@ -52,7 +54,13 @@ impl Crew {
 
     /// Adds a thread.
     pub fn join(&self, member: Arc<Member>) {
+        self.first.get_or_init(|| member.area.clone());
         self.members().push(member);
+    }
+
+    /// Area of vCPU 0, once a thread has joined.
+    pub(super) fn first_area(&self) -> Option<&Area> {
+        self.first.get()
     }
 
     /// Removes the thread with this id.

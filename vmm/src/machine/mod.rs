@@ -19,12 +19,14 @@
 //! | [`run`] | the loop |
 //! | [`kick`] | making a vCPU leave the guest |
 //! | [`tick`] | the bound on queued revocations |
+//! | [`epoch`] | memory that waits until every processor has flushed |
 //! | [`trial`] | how the machine behaves on this host |
 
 pub mod area;
 pub mod boot;
 mod crew;
 pub mod diagnose;
+mod epoch;
 pub mod exception;
 pub mod host;
 pub mod kick;

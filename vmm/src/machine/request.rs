@@ -56,6 +56,10 @@ impl Thread {
                     .map_err(|error| End::Broken(error.to_string()))?;
                 0
             }
+            Some(Request::Hurry) => {
+                self.program.crew.catch_up();
+                0
+            }
             Some(Request::Panic) => {
                 let text = self.runtime_text(first, second);
                 return Err(End::Broken(format!("the runtime gave up: {text}")));

@@ -75,7 +75,9 @@ impl Thread {
             registers.r8,
             registers.r9,
         ];
+        let flushed = self.go_outside();
         let outcome = self.dispatch(registers.rax, arguments);
+        self.come_back(flushed)?;
         if let Some(end) = self.take_broken() {
             return Err(end);
         }

@@ -39,6 +39,9 @@ fn kick_waiting(crew: &Crew) -> bool {
             kick::kick(member.id);
         }
     }
+    if any {
+        crew.catch_up();
+    }
     any
 }
 
