@@ -12,6 +12,7 @@ use crate::descriptor;
 use crate::loader::elf;
 use crate::loader::family::{self, Family};
 use crate::loader::interpose::InterposeError;
+use crate::symbols::separate::DebugFile;
 use crate::symbols::{Module, Symbols};
 use crate::unwind::{self, direct, ProgramTable};
 use dangless_core::abi::exit::Upcall;
@@ -110,6 +111,7 @@ impl Modules {
         self.symbols.add(Module {
             path: path.to_string_lossy().into_owned(),
             image: Arc::clone(&file) as _,
+            debug: Arc::new(DebugFile::new(Arc::clone(&file) as _, path)),
             bias,
             range: range.clone(),
         });

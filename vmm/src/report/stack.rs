@@ -49,11 +49,7 @@ pub fn of_record(recorded: &Frames, symbols: &Resolver<'_>) -> Vec<Frame> {
 
 /// The function that was called from before `return_address`.
 fn called(return_address: u64, symbols: &Resolver<'_>) -> Vec<Frame> {
-    let named = symbols
-        .callee(return_address)
-        .map(|entry| symbols.resolve(entry))
-        .filter(|frames| frames.iter().any(|frame| frame.function.is_some()));
-    named.unwrap_or_else(|| {
+    symbols.called(return_address).unwrap_or_else(|| {
         vec![Frame {
             function: Some(ALLOCATOR.to_owned()),
             ..Frame::default()

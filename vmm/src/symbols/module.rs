@@ -16,6 +16,8 @@ pub struct Module {
     pub path: String,
     /// The file's bytes.
     pub image: Image,
+    /// The bytes of its separate debug file, empty if there is none.
+    pub debug: Image,
     /// What its own addresses are moved by.
     pub bias: u64,
     /// Where it lies once moved.

@@ -7,6 +7,7 @@ use gimli::{Dwarf, EndianSlice, LittleEndian};
 use object::{CompressionFormat, Object, ObjectSection, ObjectSegment};
 
 use super::frame::Frame;
+use super::linkage::Linkage;
 use super::module::Module;
 use super::name;
 use super::table::Table;
@@ -15,6 +16,10 @@ use super::table::Table;
 const MOST_INLINED: usize = 32;
 /// Bytes of `call rel32`.
 const CALL_LENGTH: u64 = 5;
+/// Bytes of `call [rip + rel32]`.
+const INDIRECT_LENGTH: u64 = 6;
+/// Bytes of a stub of the procedure linkage table.
+const STUB: u64 = 16;
 /// First byte of `call rel32`.
 const CALL: u8 = 0xe8;
 
@@ -53,7 +58,7 @@ impl<'a> Resolver<'a> {
             offset: Some(offset),
             ..Frame::default()
         };
-        let symbol = || parsed.table.find(offset).map(name::readable);
+        let symbol = || parsed.function(offset).map(name::readable);
         let mut frames = parsed.frames(offset, &place);
         match frames.last_mut() {
             None => frames.push(Frame {
@@ -68,6 +73,20 @@ impl<'a> Resolver<'a> {
 
     /// The function that the call before `return_address` calls, if that call names it.
     #[must_use]
+    pub fn called(&self, return_address: u64) -> Option<Vec<Frame>> {
+        if let Some(name) = self.called_indirectly(return_address) {
+            return Some(vec![Frame {
+                function: Some(name::readable(name)),
+                ..Frame::default()
+            }]);
+        }
+        let frames = self.resolve(self.callee(return_address)?);
+        let is_named = frames.iter().any(|frame| frame.function.is_some());
+        is_named.then_some(frames)
+    }
+
+    /// The address that the call before `return_address` goes to, if that call holds it.
+    #[must_use]
     pub fn callee(&self, return_address: u64) -> Option<u64> {
         let call = return_address.checked_sub(CALL_LENGTH)?;
         let (module, parsed) = self.find(call)?;
@@ -79,6 +98,15 @@ impl<'a> Resolver<'a> {
         Some(return_address.wrapping_add_signed(distance.into()))
     }
 
+    /// The function that is called through the global offset table.
+    fn called_indirectly(&self, return_address: u64) -> Option<&'a str> {
+        let call = return_address.checked_sub(INDIRECT_LENGTH)?;
+        let (module, parsed) = self.find(call)?;
+        let offset = call.wrapping_sub(module.bias);
+        let code = parsed.code(offset, INDIRECT_LENGTH)?;
+        parsed.linkage.call(offset, code)
+    }
+
     /// The module that holds `pc`, parsed.
     fn find(&self, pc: u64) -> Option<(&'a Module, &Parsed<'a>)> {
         let (module, parsed) = self
@@ -86,7 +114,8 @@ impl<'a> Resolver<'a> {
             .iter()
             .rev()
             .find(|(module, _)| module.range.contains(&pc))?;
-        let parsed = parsed.get_or_init(|| Parsed::of((*module.image).as_ref()));
+        let parsed = parsed
+            .get_or_init(|| Parsed::of((*module.image).as_ref(), || (*module.debug).as_ref()));
         Some((module, parsed))
     }
 }
@@ -96,19 +125,31 @@ impl<'a> Resolver<'a> {
 struct Parsed<'a> {
     file: Option<object::File<'a>>,
     table: Table<'a>,
+    linkage: Linkage<'a>,
     debug: Option<Context<Reader<'a>>>,
 }
 
 impl<'a> Parsed<'a> {
-    fn of(image: &'a [u8]) -> Self {
+    fn of(image: &'a [u8], separate: impl FnOnce() -> &'a [u8]) -> Self {
         let Ok(file) = object::File::parse(image) else {
             return Self::default();
         };
+        let has_lines = file.section_by_name(".debug_info").is_some();
+        let separate = if has_lines { &[] } else { separate() };
+        let separate = object::File::parse(separate).ok();
+        let described: Vec<&object::File<'a>> = [&file].into_iter().chain(&separate).collect();
         Self {
-            table: Table::of(&file),
-            debug: debug(&file),
+            table: Table::of(&described),
+            linkage: Linkage::of(&file),
+            debug: debug(separate.as_ref().unwrap_or(&file)),
             file: Some(file),
         }
+    }
+
+    /// The name of the function that holds `offset`, or that a stub there leads to.
+    fn function(&self, offset: u64) -> Option<&'a str> {
+        let stub = || self.linkage.stub(offset, self.code(offset, STUB)?);
+        stub().or_else(|| self.table.find(offset))
     }
 
     /// Frames that the debug information knows at `offset`; none if it knows nothing.

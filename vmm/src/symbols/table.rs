@@ -24,10 +24,11 @@ pub struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The functions that `file` names.
-    pub fn of(file: &object::File<'a>) -> Self {
-        let mut functions: Vec<Function<'a>> = file
-            .symbols()
+    /// The functions that the files of one object name, exported ones too.
+    pub fn of(files: &[&object::File<'a>]) -> Self {
+        let mut functions: Vec<Function<'a>> = files
+            .iter()
+            .flat_map(|file| file.symbols().chain(file.dynamic_symbols()))
             .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition())
             .filter_map(|symbol| {
                 Some(Function {

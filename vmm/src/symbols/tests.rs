@@ -72,6 +72,7 @@ fn symbols(elf: Vec<u8>) -> Symbols {
     symbols.add(Module {
         path: "/bin/marks".to_owned(),
         image: Arc::new(elf),
+        debug: Arc::new([]),
         bias: BIAS,
         range: BIAS..BIAS + 0x10_0000,
     });
