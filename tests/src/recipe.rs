@@ -1,9 +1,9 @@
 //! Third-party programs, built from their sources by the shell scripts under `programs/recipes/`.
 //!
 //! A recipe starts with comment lines `# source: A | B` (Debian source packages, the first that the
-//! archive has) and `# makes: FILES` (what it leaves in its output). It runs under `bash -euo
-//! pipefail` in an empty folder with `SOURCE`, `OUT` and `JOBS` set; its output is kept in
-//! `build/test-logs/recipes/`.
+//! archive has; none if it holds its own sources) and `# makes: FILES` (what it leaves in its
+//! output). It runs under `bash -euo pipefail` in an empty folder with `SOURCE`, `OUT` and `JOBS`
+//! set; its output is kept in `build/test-logs/recipes/`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -43,8 +43,13 @@ impl Recipe {
     /// When the source cannot be had, or the recipe fails or does not make what it says.
     pub fn obtain(&self, store: &Store) -> Result<PathBuf, BuildError> {
         store.obtain(&self.name, &[self.text.as_bytes()], |out| {
-            let packages: Vec<&str> = self.field("source")?.split('|').map(str::trim).collect();
-            let source = source::obtain(&packages, store)?;
+            let source = match self.field("source") {
+                Ok(packages) => {
+                    let packages: Vec<&str> = packages.split('|').map(str::trim).collect();
+                    source::obtain(&packages, store)?
+                }
+                Err(_) => PathBuf::new(),
+            };
             let work = settings::build("recipes").join(&self.name);
             remove_tree(&work)?;
             fs::create_dir_all(&work).map_err(BuildError::file(&work))?;

@@ -161,6 +161,7 @@ fn a_million_damaged_files_get_an_answer() {
         // The tables are looked at less often: they take longer.
         if round % 16 == 0 {
             std::hint::black_box(family::find(&file[..]));
+            std::hint::black_box(family::exported(&file[..]));
             std::hint::black_box(unwind::build(&file, 0).is_ok());
         }
     }

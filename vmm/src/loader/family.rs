@@ -16,6 +16,8 @@ use std::collections::HashMap;
 pub struct Replacement {
     /// Address in the program, before the load bias.
     pub address: u64,
+    /// Bytes of it, 0 if that is not known.
+    pub size: u64,
     /// Address of the runtime's function.
     pub target: u64,
 }
@@ -60,14 +62,17 @@ const NAMES: &[(&str, u64)] = &[
     ("__malloc_usable_size", runtime::DANGLESS_MALLOC_USABLE_SIZE),
 ];
 
+/// Address and size of a function.
+type Place = (u64, u64);
+
 #[derive(Default)]
 struct Found {
-    global: Option<u64>,
-    local: Vec<u64>,
+    global: Option<Place>,
+    local: Vec<Place>,
 }
 
 impl Found {
-    fn address(&self) -> Option<u64> {
+    fn place(&self) -> Option<Place> {
         self.global.or(match self.local.as_slice() {
             [only] => Some(*only),
             _ => None,
@@ -108,17 +113,22 @@ impl Names {
             let Some(entry) = found.get_mut(name) else {
                 continue;
             };
+            let place = (value, symbol.st_size(endian));
             if symbol.st_bind() == elf::STB_LOCAL {
-                entry.local.push(value);
+                entry.local.push(place);
             } else {
-                entry.global = Some(value);
+                entry.global = Some(place);
             }
         }
         Some((Self(found), symbols.len()))
     }
 
+    fn place(&self, name: &str) -> Option<Place> {
+        self.0.get(name.as_bytes()).and_then(Found::place)
+    }
+
     fn address(&self, name: &str) -> Option<u64> {
-        self.0.get(name.as_bytes()).and_then(Found::address)
+        self.place(name).map(|(address, _)| address)
     }
 
     /// Several local functions of that name: one of them may be the allocator's.
@@ -140,12 +150,13 @@ impl Names {
             errno_location: self.errno_location(),
         };
         for (name, target) in NAMES {
-            let Some(address) = self.address(name) else {
+            let Some((address, size)) = self.place(name) else {
                 continue;
             };
             if !family.replacements.iter().any(|r| r.address == address) {
                 family.replacements.push(Replacement {
                     address,
+                    size,
                     target: *target,
                 });
             }

@@ -1,21 +1,27 @@
 //! Leading the malloc family to the runtime: a near jump over each function's first bytes.
 //!
 //! The runtime is out of a near jump's reach, so each jump goes to an *island* page nearby, which
-//! holds the far ones. Five bytes are written at each entry: every function is at least that long
-//! or padded to 16, and no two of the family lie closer (checked). An object that is loaded while
-//! the program runs is changed before the call that maps it returns, when nobody can be in it.
+//! holds the far ones. A function that is shorter than such a jump, and not padded, gets a breakpoint
+//! in its place, which the VMM answers by going on at the runtime's function. An object that is
+//! loaded while the program runs is changed before the call that maps it returns, when nobody can be
+//! in it.
 
 use super::family::{Family, Replacement};
 use crate::memory::space::Space;
 use crate::memory::user::{Fault, UserMemory};
 use dangless_core::abi::layout;
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Bytes of a far jump: `jmp [rip]` and its target, padded.
 const FAR: u64 = 16;
 /// Bytes of a near jump.
 const NEAR: u64 = 5;
+/// `int3`
+const BREAKPOINT: u8 = 0xcc;
+/// What compilers align functions to when they pad them.
+const ALIGNMENT: u64 = 16;
 /// How far from an object an island may lie: a near jump's reach, less the largest of objects.
 const REACH: u64 = 1 << 30;
 
@@ -25,9 +31,6 @@ pub enum InterposeError {
     /// No page for the far jumps.
     #[error("no page is free nearby for the jumps to the runtime")]
     NoIsland,
-    /// Two functions overlap.
-    #[error("two functions of the malloc family lie {0} bytes apart: no room for a jump")]
-    Crowded(u64),
     /// A symbol points nowhere.
     #[error("a symbol of the malloc family points outside the program: {0}")]
     Outside(#[from] Fault),
@@ -37,6 +40,8 @@ pub enum InterposeError {
 #[derive(Debug, Default)]
 pub struct Islands {
     pages: Vec<Island>,
+    /// Functions that a breakpoint leads to the runtime: address to target.
+    breakpoints: BTreeMap<u64, u64>,
 }
 
 #[derive(Debug)]
@@ -81,20 +86,20 @@ impl Islands {
             })
             .collect();
         entries.sort_unstable_by_key(|entry| entry.address);
-        for pair in entries.windows(2) {
-            if let [one, other] = pair {
-                if other.address - one.address < NEAR {
-                    return Err(InterposeError::Crowded(other.address - one.address));
-                }
-            }
-        }
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Ok(());
         };
         let room = FAR * entries.len() as u64;
         let mut stop = self.stops(space, &(first.address..last.address), room)?;
-        for entry in entries {
-            let mut far = [0xcc; FAR as usize];
+        let mut following = entries.iter().skip(1).map(|entry| entry.address);
+        for entry in &entries {
+            let next = following.next().unwrap_or(u64::MAX);
+            if next - entry.address < NEAR || !has_room(space, entry)? {
+                space.write_code(GuestVirtual(entry.address), &[BREAKPOINT])?;
+                self.breakpoints.insert(entry.address, entry.target);
+                continue;
+            }
+            let mut far = [BREAKPOINT; FAR as usize];
             far[..6].copy_from_slice(&[0xff, 0x25, 0, 0, 0, 0]);
             far[6..14].copy_from_slice(&entry.target.to_le_bytes());
             space.write(GuestVirtual(stop), &far)?;
@@ -108,6 +113,12 @@ impl Islands {
             stop += FAR;
         }
         Ok(())
+    }
+
+    /// Where a breakpoint at `address` leads, if it is one of these.
+    #[must_use]
+    pub fn breakpoint(&self, address: u64) -> Option<u64> {
+        self.breakpoints.get(&address).copied()
     }
 
     /// `room` bytes of an island within reach of all of `entries`.
@@ -132,6 +143,24 @@ impl Islands {
         page.used += room;
         Ok(stop)
     }
+}
+
+/// Whether a jump fits a function, with the padding that follows it.
+fn has_room(space: &Space, entry: &Replacement) -> Result<bool, Fault> {
+    if entry.size == 0 || entry.size >= NEAR {
+        return Ok(true);
+    }
+    if entry.address % ALIGNMENT + NEAR > ALIGNMENT {
+        return Ok(false);
+    }
+    let mut code = [0; NEAR as usize];
+    space.read(GuestVirtual(entry.address), &mut code)?;
+    // What compilers fill up with: one-byte and longer no-operations, breakpoints.
+    let rest = code.get(entry.size as usize..).unwrap_or_default();
+    Ok(matches!(
+        rest,
+        [0x90 | 0x66 | BREAKPOINT, ..] | [0x0f, 0x1f, ..]
+    ))
 }
 
 /// A free page within `near`: below `from` by preference, since `mmap` has used what lies above.

@@ -60,6 +60,9 @@ const WITH_CODE: u32 = 1 << 8
     | 1 << 29
     | 1 << 30;
 
+/// Vector of `int3`.
+const BREAKPOINT: u8 = 3;
+
 /// How often one instruction may fault at one address before it counts as stuck.
 const MOST_REPEATS: u32 = 64;
 
@@ -147,6 +150,16 @@ impl Thread {
         let fault = self.take_exception(vector)?;
         if self.back_runtime_fault(&fault)? {
             return Ok(());
+        }
+        if vector == BREAKPOINT {
+            let entry = self.program.islands().breakpoint(fault.pc.wrapping_sub(1));
+            if let Some(rip) = entry {
+                let registers = self.processor.vcpu.registers();
+                self.processor
+                    .vcpu
+                    .set_registers(&kvm_regs { rip, ..registers });
+                return Ok(());
+            }
         }
         if !fault.is_page_fault() {
             return self.program_fault(&fault, signal_of(vector));
