@@ -10,6 +10,7 @@
 //! | [`machine`] | KVM, the virtual processor, the loop that serves the guest |
 //! | [`memory`] | guest-physical memory, the program's address space |
 //! | [`process`], [`syscalls`] | the Linux process, and its system calls |
+//! | [`exec`] | other programs in this one's place |
 //! | [`observe`] | `--strace`, `--stats`, the log |
 //! | [`report`], [`symbols`], [`unwind`] | memory errors, in words |
 //! | [`descriptor`] | keeping the VMM's descriptors out of the program's way |
@@ -17,6 +18,7 @@
 
 pub mod descriptor;
 pub mod doctor;
+pub mod exec;
 pub mod loader;
 pub mod machine;
 pub mod memory;

@@ -61,9 +61,12 @@ pub enum MemoryError {
 }
 
 struct State {
+    /// The machine that the memory belongs to.
+    vm: Arc<VmFd>,
     /// Bytes covered by memory slots.
     covered: u64,
-    slots: u32,
+    /// The slots that KVM knows, by number.
+    slots: Vec<kvm_userspace_memory_region>,
     /// First block never handed out.
     next: u64,
     /// Free runs below `next`: start block to number of blocks; never adjacent.
@@ -74,7 +77,6 @@ struct State {
 pub struct Physical {
     base: *mut u8,
     limit: u64,
-    vm: Arc<VmFd>,
     uses: Box<[AtomicU8]>,
     state: Mutex<State>,
 }
@@ -126,13 +128,13 @@ impl Physical {
         Ok(Self {
             base: base as *mut u8,
             limit,
-            vm,
             uses: (0..limit / LARGE_PAGE_SIZE)
                 .map(|_| AtomicU8::new(0))
                 .collect(),
             state: Mutex::new(State {
+                vm,
                 covered: 0,
-                slots: 0,
+                slots: Vec::new(),
                 next: 0,
                 free: BTreeMap::new(),
             }),
@@ -202,7 +204,7 @@ impl Physical {
             .max(FIRST_SLOT)
             .min(self.limit - state.covered);
         let region = kvm_userspace_memory_region {
-            slot: state.slots,
+            slot: state.slots.len() as u32,
             flags: 0,
             guest_phys_addr: state.covered,
             memory_size: size,
@@ -210,10 +212,27 @@ impl Physical {
         };
         // SAFETY: the range lies in the reservation, which outlives the VM's use of it (the vCPUs
         // are dropped before `Physical`), and overlaps no other slot.
-        unsafe { self.vm.set_user_memory_region(region) }
+        unsafe { state.vm.set_user_memory_region(region) }
             .map_err(|source| MemoryError::Slot { size, source })?;
         state.covered += size;
-        state.slots += 1;
+        state.slots.push(region);
+        Ok(())
+    }
+
+    /// Gives the memory, which a child process has a copy of, to the child's machine.
+    ///
+    /// # Errors
+    /// [`MemoryError::Slot`] if KVM refuses a slot.
+    pub fn adopt(&self, vm: Arc<VmFd>) -> Result<(), MemoryError> {
+        let mut state = self.lock();
+        for region in &state.slots {
+            // SAFETY: as in `grow`; the new machine has no slots yet.
+            unsafe { vm.set_user_memory_region(*region) }.map_err(|source| MemoryError::Slot {
+                size: region.memory_size,
+                source,
+            })?;
+        }
+        state.vm = vm;
         Ok(())
     }
 
