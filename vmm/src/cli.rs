@@ -80,6 +80,23 @@ pub struct Arguments {
     #[arg(long)]
     pub doctor: bool,
 
+    /// Whether programs that the program becomes (execve) run in a machine too, or on the host.
+    #[arg(long, value_enum, value_name = "on|off", default_value_t = Switch::On, num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    pub follow_exec: Switch,
+
+    /// Started by itself for `execve`: where relative paths among the options start. What the
+    /// options do to folder and environment is done already.
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub exec_base: Option<PathBuf>,
+
+    /// Started by itself: the descriptor of the program.
+    #[arg(long, hide = true, value_name = "FD")]
+    pub exec_fd: Option<i32>,
+
+    /// What the program sees as its own name (default: as given).
+    #[arg(long, value_name = "NAME", overrides_with = "argv0")]
+    pub argv0: Option<OsString>,
+
     /// The program and its arguments.
     #[arg(
         trailing_var_arg = true,
@@ -87,6 +104,15 @@ pub struct Arguments {
         required_unless_present = "doctor"
     )]
     pub program: Vec<OsString>,
+}
+
+/// Values of `--follow-exec`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
 }
 
 /// Values of `--profile`.

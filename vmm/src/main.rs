@@ -3,13 +3,18 @@
 mod cli;
 
 use clap::Parser;
-use cli::{Arguments, ProfileName, RingName};
+use cli::{Arguments, ProfileName, RingName, Switch};
+use dangless_vmm::exec::{launch, Launcher, Policy};
+use dangless_vmm::process::death::{die, Death};
 use dangless_vmm::report::{json, Kind, Text};
 use dangless_vmm::{doctor, Error, Outcome, Profile, RingChoice, Sandbox, Status, Watch};
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::fd::FromRawFd;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Exit status of the VMM's own failures.
 const FAILURE: u8 = 125;
@@ -30,8 +35,8 @@ fn main() -> ExitCode {
         let _ = std::io::stdout().write_all(diagnosis.text.as_bytes());
         return ExitCode::from(if diagnosis.able { 0 } else { FAILURE });
     }
-    match run(&arguments) {
-        Ok(status) => ExitCode::from(status),
+    match run(Arc::new(arguments)) {
+        Ok(death) => die(death),
         Err(error) => {
             eprintln!("dangless-vmm: {error}");
             ExitCode::from(FAILURE)
@@ -39,13 +44,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<u8, Error> {
+fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
     let Some((program, rest)) = arguments.program.split_first() else {
-        return Ok(FAILURE);
+        return Ok(Death::Exit(FAILURE));
     };
-    let mut sandbox = Sandbox::new(find_program(program))
+    let base = base(&arguments);
+    let replaced = arguments.exec_base.is_some();
+    let path = if replaced {
+        PathBuf::from(program)
+    } else {
+        find_program(program)
+    };
+    name_process(&path);
+    let children = Arc::clone(&arguments);
+    let children_base = base.clone();
+    let mut sandbox = Sandbox::new(path)
         .arguments(rest)
-        .argument_zero(program)
+        .argument_zero(arguments.argv0.as_ref().unwrap_or(program))
         .profile(match arguments.profile {
             ProfileName::Detect => Profile::Detect,
             ProfileName::Off => Profile::Off,
@@ -59,26 +74,83 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
         .stack_depth(arguments.stack_depth)
         .require_protection(arguments.require_protection)
         .inherit_descriptors(true)
-        .watch(watch(arguments)?);
-    if arguments.clear_env {
-        sandbox = sandbox.clear_environment();
-    }
-    for (name, value) in &arguments.env {
-        sandbox = sandbox.variable(name, value);
-    }
-    if let Some(directory) = &arguments.cwd {
-        sandbox = sandbox.directory(directory);
-    }
+        .exec(policy(&arguments, &base)?)
+        .children(move |outcome| {
+            if let Err(error) = tell(&children, &children_base, outcome) {
+                eprintln!("dangless-vmm: {error}");
+            }
+            children.exit_code as u8
+        })
+        .watch(watch(&arguments, &base)?);
     if let Some(bytes) = arguments.memory {
         sandbox = sandbox.memory(bytes);
     }
+    if let Some(descriptor) = arguments.exec_fd {
+        // SAFETY: whoever started this process for `execve` has given it this descriptor; nothing
+        // else here uses it.
+        let file = unsafe { File::from_raw_fd(descriptor) };
+        sandbox = sandbox.file(file);
+    }
+    if replaced {
+        sandbox = sandbox.environment(launch::undisguise(launch::own_environment()));
+    } else {
+        if arguments.clear_env {
+            sandbox = sandbox.clear_environment();
+        }
+        for (name, value) in &arguments.env {
+            sandbox = sandbox.variable(name, value);
+        }
+        if let Some(directory) = &arguments.cwd {
+            sandbox = sandbox.directory(directory);
+        }
+    }
     let outcome = sandbox.run_on_this_thread()?;
-    tell(arguments, &outcome)?;
+    tell(&arguments, &base, &outcome)?;
     Ok(match outcome.status {
-        Status::Exited(status) => status as u8,
-        Status::Signaled(signal) => 128u8.saturating_add(signal as u8),
-        Status::Stopped => arguments.exit_code as u8,
+        Status::Exited(status) => Death::Exit(status as u8),
+        Status::Signaled(signal) => Death::Signal(signal),
+        Status::Stopped => Death::Exit(arguments.exit_code as u8),
     })
+}
+
+/// Where relative paths among the options start.
+fn base(arguments: &Arguments) -> PathBuf {
+    let given = arguments.exec_base.clone();
+    // Without a working directory there is nothing that relative paths could lead to.
+    given.unwrap_or_else(|| std::env::current_dir().unwrap_or_default())
+}
+
+/// What becomes of `execve`: this command again, with the options that it was given.
+fn policy(arguments: &Arguments, base: &Path) -> Result<Policy, Error> {
+    if arguments.follow_exec == Switch::Off {
+        return Ok(Policy::Native);
+    }
+    let mut options: Vec<OsString> = std::env::args_os().skip(1).collect();
+    options.truncate(options.len().saturating_sub(arguments.program.len()));
+    if arguments.exec_base.is_some() {
+        // What the last start for `execve` has added.
+        let added = options.iter().rposition(|option| option == "--exec-base");
+        options.truncate(added.unwrap_or(options.len()));
+    } else if options.last().is_some_and(|option| option == "--") {
+        options.pop();
+    }
+    let launcher = Launcher::new(Path::new("/proc/self/exe"), &options, base);
+    Ok(Policy::Follow(launcher.map_err(|source| {
+        Error::Process {
+            what: "cannot open the VMM's own file",
+            source,
+        }
+    })?))
+}
+
+/// Gives this process the program's name, for those who look from outside.
+fn name_process(path: &Path) {
+    let Some(name) = path.file_name() else { return };
+    let Ok(name) = CString::new(name.as_encoded_bytes()) else {
+        return;
+    };
+    // SAFETY: a C string, of which the kernel takes what fits.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
 /// Looks a name without a slash up in PATH, as a shell does.
@@ -95,7 +167,7 @@ fn find_program(name: &std::ffi::OsStr) -> PathBuf {
         .unwrap_or(given)
 }
 
-fn watch(arguments: &Arguments) -> Result<Watch, Error> {
+fn watch(arguments: &Arguments, base: &Path) -> Result<Watch, Error> {
     let mut watch = Watch::default()
         .stats(arguments.stats)
         .log_level(arguments.log_level as u64)
@@ -106,7 +178,7 @@ fn watch(arguments: &Arguments) -> Result<Watch, Error> {
     }
     if let Some(path) = &arguments.log {
         let what = "cannot open the log file";
-        let file = open(path, what)?;
+        let file = open(&base.join(path), what)?;
         watch = watch
             .log(file)
             .map_err(|source| Error::Process { what, source })?;
@@ -114,7 +186,7 @@ fn watch(arguments: &Arguments) -> Result<Watch, Error> {
     Ok(watch)
 }
 
-fn open(path: &PathBuf, what: &'static str) -> Result<File, Error> {
+fn open(path: &Path, what: &'static str) -> Result<File, Error> {
     File::options()
         .append(true)
         .create(true)
@@ -122,7 +194,7 @@ fn open(path: &PathBuf, what: &'static str) -> Result<File, Error> {
         .map_err(|source| Error::Process { what, source })
 }
 
-fn tell(arguments: &Arguments, outcome: &Outcome) -> Result<(), Error> {
+fn tell(arguments: &Arguments, base: &Path, outcome: &Outcome) -> Result<(), Error> {
     let mut error = std::io::stderr().lock();
     for report in &outcome.reports {
         // The program's own crash is told as natively: by its exit status.
@@ -137,7 +209,7 @@ fn tell(arguments: &Arguments, outcome: &Outcome) -> Result<(), Error> {
     }
     if let Some(path) = &arguments.report_json {
         let what = "cannot write the JSON report";
-        let mut file = open(path, what)?;
+        let mut file = open(&base.join(path), what)?;
         for report in &outcome.reports {
             json::write(report, &mut file).map_err(|source| Error::Process { what, source })?;
         }

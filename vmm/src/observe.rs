@@ -23,7 +23,7 @@ pub struct Watch {
     log: Option<OwnedFd>,
     /// Detail of the runtime's log: 0 none, 1 errors to 5 every step.
     log_level: u64,
-    /// Whether unknown system calls are named.
+    /// Whether details are told: unknown system calls, programs left to the host.
     verbose: bool,
     /// Whether the user is told of what concerns the whole run.
     notes: bool,
@@ -111,6 +111,7 @@ impl Watch {
             log: self.log.map(File::from),
             error: error().ok(),
             notes: self.notes,
+            verbose: self.verbose,
             hidden,
         })
     }
@@ -123,6 +124,7 @@ pub struct Observer {
     log: Option<File>,
     error: Option<File>,
     notes: bool,
+    verbose: bool,
     hidden: Vec<RawFd>,
 }
 
@@ -144,6 +146,19 @@ impl Observer {
             // Nobody is left to tell if standard error is gone.
             let _ = error.write_all(format!("dangless-vmm: {text}\n").as_bytes());
         }
+    }
+
+    /// Tells the user a detail, if details are wanted.
+    pub fn remark(&self, text: &str) {
+        if self.verbose {
+            self.note(text);
+        }
+    }
+
+    /// Keeps everything as it is while the result is held.
+    pub fn freeze(&self) -> impl Sized + '_ {
+        let calls = self.calls.as_ref();
+        calls.map(|calls| calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A line of the runtime's log.

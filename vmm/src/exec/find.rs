@@ -5,10 +5,11 @@ use super::Request;
 use crate::loader::elf;
 use crate::process::Errno;
 use object::ReadCache;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// How many interpreters may follow each other.
@@ -29,7 +30,11 @@ pub enum Found {
 }
 
 fn last_error() -> Errno {
-    Errno(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+    Errno(
+        io::Error::last_os_error()
+            .raw_os_error()
+            .unwrap_or(libc::EIO),
+    )
 }
 
 /// Finds the program behind a request.
@@ -125,9 +130,7 @@ fn open(place: &OwnedFd, flags: i32) -> Result<Option<File>, Errno> {
     if allowed != 0 {
         return Err(last_error());
     }
-    match File::open(std::path::Path::new(std::ffi::OsStr::new(
-        link.to_str().unwrap_or_default(),
-    ))) {
+    match File::open(OsStr::from_bytes(link.as_bytes())) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
         Err(error) => Err(from_io(&error)),
@@ -155,9 +158,9 @@ fn read_start(file: &File, into: &mut [u8]) -> Result<usize, Errno> {
 /// Whether the VMM can run it as the host would: an image that it understands, and no rights that
 /// come with the file, which only the host's kernel can grant.
 fn is_runnable(file: &File) -> bool {
-    let privileged = file
-        .metadata()
-        .map_or(true, |data| data.mode() & (libc::S_ISUID | libc::S_ISGID) != 0);
+    let privileged = file.metadata().map_or(true, |data| {
+        data.mode() & (libc::S_ISUID | libc::S_ISGID) != 0
+    });
     // SAFETY: with a size of 0 nothing is written; the name is a C string.
     let capable = unsafe {
         libc::fgetxattr(
@@ -173,5 +176,12 @@ fn is_runnable(file: &File) -> bool {
     let Ok(copy) = file.try_clone() else {
         return false;
     };
-    elf::parse(&ReadCache::new(copy)).is_ok()
+    let Ok(program) = elf::parse(&ReadCache::new(copy)) else {
+        return false;
+    };
+    let Some(linker) = program.interpreter else {
+        return true;
+    };
+    let linker = File::open(OsStr::from_bytes(&linker));
+    linker.is_ok_and(|file| elf::parse(&ReadCache::new(file)).is_ok())
 }

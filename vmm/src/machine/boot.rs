@@ -5,10 +5,10 @@
 //! is decided here, by running a few instructions at CPL 0.
 
 use super::host::{self, HostError};
+use super::link::Link;
 use super::processor::{Pool, Processor};
 use super::segments::Ring;
 use super::vcpu::{Exit, Start};
-use crate::descriptor;
 use crate::memory::physical::{MemoryError, Physical, Use};
 use crate::memory::tables::Tables;
 use crate::runtime;
@@ -18,12 +18,12 @@ use dangless_core::abi::{exit, layout};
 use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 use dangless_core::paging::{Flags, MapError, Mapper};
 use kvm_bindings::{kvm_regs, CpuId, KVM_MAX_CPUID_ENTRIES};
-use kvm_ioctls::{Kvm, VmFd};
+use kvm_ioctls::Kvm;
 use std::mem::offset_of;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Which ring is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,19 +75,12 @@ pub struct Machine {
     config: GuestPhysical,
     /// Bytes of guest-physical memory that the direct map covers.
     direct: Mutex<u64>,
-    descriptors: Vec<RawFd>,
     tsc_per_ms: u64,
     pub(super) pool: Mutex<Pool>,
-    pub(super) vm: Arc<VmFd>,
+    /// Made anew in a forked child.
+    pub(super) link: Mutex<Link>,
     pub(super) features: CpuId,
     pub(super) most_processors: u32,
-    _kvm: Kvm,
-}
-
-pub(super) fn hide(descriptor: RawFd) -> Result<RawFd, HostError> {
-    descriptor::hide(descriptor)
-        .map(IntoRawFd::into_raw_fd)
-        .map_err(HostError::Descriptor)
 }
 
 fn processor_features(kvm: &Kvm) -> Result<CpuId, HostError> {
@@ -110,18 +103,9 @@ impl Machine {
     /// # Errors
     /// When the host cannot, or not in the ring that `choice` insists on.
     pub fn new(choice: RingChoice, memory: u64) -> Result<(Self, Processor), BootError> {
-        let low = host::open()?;
-        // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
-        let kvm = unsafe { Kvm::from_raw_fd(hide(low.as_raw_fd())?) };
-        drop(low);
-        let low = kvm.create_vm().map_err(HostError::call("KVM_CREATE_VM"))?;
-        // SAFETY: as above.
-        let vm = unsafe { kvm.create_vmfd_from_rawfd(hide(low.as_raw_fd())?) }
-            .map_err(HostError::call("KVM_CREATE_VM"))?;
-        drop(low);
-        let vm = Arc::new(vm);
+        let link = Link::new()?;
         let physical = Arc::new(Physical::new(
-            Arc::clone(&vm),
+            Arc::clone(&link.vm),
             memory.min(layout::DIRECT_MAP_SIZE),
         )?);
         let tables = Arc::new(Tables::new(Arc::clone(&physical)));
@@ -147,13 +131,11 @@ impl Machine {
             start,
             config: place.config,
             direct: Mutex::new(0),
-            descriptors: vec![kvm.as_raw_fd(), vm.as_raw_fd()],
             tsc_per_ms: 0,
             pool: Mutex::new(Pool::new(place.areas)),
-            features: processor_features(&kvm)?,
-            most_processors: u32::try_from(kvm.get_max_vcpus()).unwrap_or(u32::MAX),
-            vm,
-            _kvm: kvm,
+            features: processor_features(&link.kvm)?,
+            most_processors: u32::try_from(link.kvm.get_max_vcpus()).unwrap_or(u32::MAX),
+            link: Mutex::new(link),
         };
         machine.extend_direct_map()?;
         let mut processor = machine.processor()?;
@@ -170,8 +152,20 @@ impl Machine {
 
     /// Descriptors of KVM, which the program must not see.
     #[must_use]
-    pub fn descriptors(&self) -> &[RawFd] {
-        &self.descriptors
+    pub fn descriptors(&self) -> [RawFd; 2] {
+        self.link().descriptors()
+    }
+
+    /// Takes every lock.
+    pub(super) fn freeze(&self) -> impl Sized + '_ {
+        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = self.link();
+        let direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+        (pool, link, direct)
+    }
+
+    pub(super) fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn choose_ring(

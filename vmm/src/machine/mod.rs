@@ -3,6 +3,7 @@
 //! | room | holds |
 //! | --- | --- |
 //! | [`host`] | opening KVM, what it must offer |
+//! | [`link`] | the connection to it, which a forked child makes anew |
 //! | [`segments`] | segments, descriptor tables, control registers |
 //! | [`vcpu`] | one processor |
 //! | [`area`] | the per-vCPU area |
@@ -18,6 +19,7 @@
 //! | [`diagnose`] | from what went wrong to a report |
 //! | [`run`] | the loop |
 //! | [`kick`] | making a vCPU leave the guest |
+//! | [`fork`], [`revive`] | child processes |
 //! | [`tick`] | the bound on queued revocations |
 //! | [`epoch`] | memory that waits until every processor has flushed |
 //! | [`trial`] | how the machine behaves on this host |
@@ -28,13 +30,16 @@ mod crew;
 pub mod diagnose;
 mod epoch;
 pub mod exception;
+pub mod fork;
 pub mod host;
 pub mod kick;
+pub mod link;
 mod mapping;
 pub mod modules;
 pub mod processor;
 pub mod program;
 pub mod request;
+mod revive;
 pub mod run;
 pub mod segments;
 pub mod thread;

@@ -4,8 +4,9 @@
 //! one, with its area and with whatever the runtime keeps there for it.
 
 use super::area::Area;
-use super::boot::{copy_to, hide, BootError, Machine};
+use super::boot::{copy_to, BootError, Machine};
 use super::host::HostError;
+use super::link::hide;
 use super::segments::{self, Ring};
 use super::vcpu::{Start, Vcpu};
 use crate::memory::physical::Use;
@@ -30,7 +31,9 @@ pub struct Processor {
 /// Processors without a thread, and what new ones are made of.
 pub struct Pool {
     idle: Vec<Processor>,
-    /// How many were made.
+    /// Areas without a vCPU: those of the threads that a forked child does not have.
+    vacant: Vec<Area>,
+    /// How many areas were made.
     made: u32,
     /// Guest-physical memory for further areas.
     areas: Range<u64>,
@@ -42,6 +45,7 @@ impl Pool {
     pub const fn new(areas: Range<u64>) -> Self {
         Self {
             idle: Vec::new(),
+            vacant: Vec::new(),
             made: 0,
             areas,
         }
@@ -91,33 +95,58 @@ impl Machine {
             processor.reset(&self.start)?;
             return Ok(processor);
         }
+        if let Some(area) = pool.vacant.pop() {
+            return Ok(self.over(area)?);
+        }
         let index = pool.made;
         if index >= self.most_processors {
             return Err(HostError::Processors(self.most_processors).into());
         }
         let base = layout::VCPU_AREAS + u64::from(index) * layout::VCPU_AREA_STRIDE;
         let at = self.make_area(&mut pool, base)?;
-        let low = self
-            .vm
-            .create_vcpu(u64::from(index))
-            .map_err(HostError::call("KVM_CREATE_VCPU"))?;
         // The number is used up, whatever happens next.
         pool.made += 1;
-        // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
-        let fd = unsafe { self.vm.create_vcpu_from_rawfd(hide(low.as_raw_fd())?) }
-            .map_err(HostError::call("KVM_CREATE_VCPU"))?;
-        drop(low);
         let area = Area::new(Arc::clone(&self.physical), at, base);
         area.update(|area| {
             area.this = base;
             area.index = u64::from(index);
             area.stack_top = base + area::STACK + area::STACK_SIZE;
         });
+        Ok(self.over(area)?)
+    }
+
+    /// A new vCPU over an area.
+    fn over(&self, area: Area) -> Result<Processor, HostError> {
         Ok(Processor {
-            vcpu: Vcpu::new(fd, &self.features, &self.start, base)?,
+            vcpu: self.vcpu(&area)?,
             area,
             syscall_raises: None,
         })
+    }
+
+    pub(super) fn vcpu(&self, area: &Area) -> Result<Vcpu, HostError> {
+        let base = area.base();
+        let index = (base - layout::VCPU_AREAS) / layout::VCPU_AREA_STRIDE;
+        let link = self.link();
+        let low = link
+            .vm
+            .create_vcpu(index)
+            .map_err(HostError::call("KVM_CREATE_VCPU"))?;
+        // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
+        let fd = unsafe { link.vm.create_vcpu_from_rawfd(hide(low.as_raw_fd())?) }
+            .map_err(HostError::call("KVM_CREATE_VCPU"))?;
+        drop(low);
+        Vcpu::new(fd, &self.features, &self.start, base)
+    }
+
+    /// Forgets all vCPUs, which a forked child cannot use, and keeps the areas of all but the one
+    /// at `base`.
+    pub(super) fn forget_vcpus(&self, base: u64, areas: impl IntoIterator<Item = Area>) {
+        let mut pool = self.pool();
+        let idle = std::mem::take(&mut pool.idle);
+        let idle = idle.into_iter().map(|processor| processor.area);
+        let all = idle.chain(areas).filter(|area| area.base() != base);
+        pool.vacant.extend(all);
     }
 
     /// Takes back the processor of a thread that has ended.

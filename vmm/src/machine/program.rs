@@ -6,7 +6,9 @@
 use super::boot::Machine;
 use super::crew::Crew;
 use super::diagnose::Context;
+use super::fork::Farewell;
 use super::tick::Ticker;
+use crate::exec::Policy;
 use crate::loader::interpose::Islands;
 use crate::memory::space::Space;
 use crate::observe::Observer;
@@ -33,8 +35,14 @@ pub struct Program {
     /// Descriptors of the VMM.
     hidden: RwLock<BTreeSet<RawFd>>,
     mapping: Mutex<()>,
-    calls: Mutex<SharedState>,
+    calls: Arc<Mutex<SharedState>>,
     pub(super) crew: Arc<Crew>,
+    /// What ends a child process.
+    pub(super) farewell: Box<Farewell>,
+    /// What becomes of `execve`.
+    pub(super) policy: Policy,
+    /// Whether programs that cannot be protected are refused.
+    pub(super) require_protection: bool,
 }
 
 /// What a program is made of.
@@ -54,14 +62,23 @@ pub struct Parts {
     /// Where its jumps to the runtime are, if malloc families that it loads are to be the runtime's
     /// too.
     pub islands: Option<Islands>,
+    /// What ends a child process.
+    pub farewell: Box<Farewell>,
+    /// What becomes of `execve`.
+    pub policy: Policy,
+    /// Whether programs that cannot be protected are refused.
+    pub require_protection: bool,
 }
 
 impl Program {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let mut hidden: BTreeSet<RawFd> = parts.machine.descriptors().iter().copied().collect();
+        let mut hidden: BTreeSet<RawFd> = parts.machine.descriptors().into_iter().collect();
         hidden.extend(parts.observer.hidden());
+        if let Policy::Follow(launcher) = &parts.policy {
+            hidden.insert(launcher.descriptor());
+        }
         Self {
             ticker: Mutex::new(None),
             machine: parts.machine,
@@ -74,8 +91,11 @@ impl Program {
             islands: Mutex::new(parts.islands.unwrap_or_default()),
             hidden: RwLock::new(hidden),
             mapping: Mutex::new(()),
-            calls: Mutex::new(SharedState::default()),
+            calls: Arc::default(),
             crew: Arc::new(Crew::default()),
+            farewell: parts.farewell,
+            policy: parts.policy,
+            require_protection: parts.require_protection,
         }
     }
 
@@ -137,6 +157,12 @@ impl Program {
         hidden.insert(descriptor);
     }
 
+    /// Makes a number visible that is no descriptor of the VMM's any more.
+    pub(super) fn show(&self, descriptor: RawFd) {
+        let mut hidden = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
+        hidden.remove(&descriptor);
+    }
+
     pub(super) fn context(&self) -> MutexGuard<'_, Context> {
         self.context.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,7 +173,32 @@ impl Program {
     }
 
     /// What system calls keep for the whole process.
-    pub(super) fn calls(&self) -> MutexGuard<'_, SharedState> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn calls(&self) -> Arc<Mutex<SharedState>> {
+        Arc::clone(&self.calls)
+    }
+
+    /// Takes every lock of the VMM's, so that nothing is half done while the result is held.
+    pub(super) fn freeze(&self) -> impl Sized + '_ {
+        (
+            (self.mapping(), self.islands()),
+            (
+                self.context(),
+                self.calls.lock().unwrap_or_else(PoisonError::into_inner),
+                self.hidden.write().unwrap_or_else(PoisonError::into_inner),
+                self.ticker.lock().unwrap_or_else(PoisonError::into_inner),
+                self.observer.freeze(),
+            ),
+            self.crew.members(),
+            self.machine.freeze(),
+            self.space.freeze(),
+            self.machine.tables.freeze(),
+            self.machine.physical.freeze(),
+        )
+    }
+
+    /// Takes the thread that looks at queued revocations away from the program.
+    pub(super) fn take_ticker(&self) -> Option<Ticker> {
+        let mut ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner);
+        ticker.take()
     }
 }

@@ -21,7 +21,7 @@ pub enum End {
 }
 
 impl Thread {
-    /// Runs the program to its end.
+    /// Runs the program to its end; a child process ends with it.
     pub fn run(&mut self) -> End {
         loop {
             let served = match self.enter() {
@@ -36,6 +36,9 @@ impl Thread {
                 Exit::Broken(why) => Err(End::Broken(why)),
             };
             if let Err(end) = served {
+                if self.is_child {
+                    self.leave(end);
+                }
                 return end;
             }
         }

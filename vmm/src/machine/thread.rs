@@ -7,7 +7,9 @@ use super::processor::Processor;
 use super::program::Program;
 use super::run::End;
 use super::vcpu::Exit;
+use crate::exec::{Prepared, Request};
 use crate::memory::user::UserMemory;
+use crate::process::clone::CloneRequest;
 use crate::process::{Errno, MapRequest, Outcome, Process};
 use crate::syscalls::state::{SharedState, ThreadState};
 use dangless_core::abi::exit::Upcall;
@@ -17,16 +19,22 @@ use kvm_bindings::kvm_regs;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A thread of a program, on the host thread that runs it.
 pub struct Thread {
     pub(super) program: Arc<Program>,
     pub(super) processor: Processor,
-    calls: ThreadState,
+    pub(super) calls: ThreadState,
+    /// What system calls keep for the process: the program's, but for the child of a `vfork`.
+    shared: Arc<Mutex<SharedState>>,
     pub(super) member: Arc<Member>,
     stack: Range<u64>,
-    fs_base: u64,
+    pub(super) fs_base: u64,
+    /// Whether it belongs to a child process, which does not come back to who started the program.
+    pub(super) is_child: bool,
+    /// What `execve` works with.
+    pub(super) leftover: Option<Prepared>,
     pub(super) last_fault: (u64, u64),
     pub(super) repeats: u32,
     /// An upcall that failed inside a system call ends the program after it.
@@ -76,12 +84,15 @@ impl Thread {
         });
         program.crew.join(Arc::clone(&member));
         Self {
+            shared: program.calls(),
             program,
             processor,
             calls: ThreadState::default(),
             member,
             stack,
             fs_base: 0,
+            is_child: false,
+            leftover: None,
             last_fault: (0, 0),
             repeats: 0,
             broken: None,
@@ -110,6 +121,17 @@ impl Thread {
         let exit = self.processor.vcpu.run();
         self.member.inside.store(false, Ordering::SeqCst);
         exit
+    }
+
+    /// Gives this thread a copy of what system calls keep for the process; the original.
+    pub(super) fn lend_shared_state(&mut self) -> Arc<Mutex<SharedState>> {
+        let copy = self.shared_state().clone();
+        std::mem::replace(&mut self.shared, Arc::new(Mutex::new(copy)))
+    }
+
+    /// Takes the copy back.
+    pub(super) fn give_back_shared_state(&mut self, shared: Arc<Mutex<SharedState>>) {
+        self.shared = shared;
     }
 
     /// Serves a system call, watched by the observer.
@@ -222,6 +244,14 @@ impl Process for Thread {
     }
 
     fn shared_state(&self) -> MutexGuard<'_, SharedState> {
-        self.program.calls()
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clone_process(&mut self, request: &CloneRequest) -> Result<i64, Errno> {
+        self.make_process(request)
+    }
+
+    fn replace(&mut self, request: Request) -> Errno {
+        self.become_other(request)
     }
 }

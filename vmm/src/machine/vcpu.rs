@@ -6,7 +6,7 @@
 use super::host::HostError;
 use super::segments::{self, Ring};
 use kvm_bindings::{
-    kvm_fpu, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, CpuId, Msrs,
+    kvm_fpu, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, kvm_xsave, CpuId, Msrs,
     KVM_INTERNAL_ERROR_EMULATION,
 };
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd};
@@ -173,6 +173,25 @@ impl Vcpu {
     /// The byte that makes the vCPU leave the guest while it is not 0.
     pub fn immediate_exit(&mut self) -> *mut u8 {
         &raw mut self.fd.get_kvm_run().immediate_exit
+    }
+
+    /// Floating-point and vector registers.
+    ///
+    /// # Errors
+    /// When KVM refuses.
+    pub fn extended(&self) -> Result<kvm_xsave, HostError> {
+        self.fd
+            .get_xsave()
+            .map_err(HostError::call("KVM_GET_XSAVE"))
+    }
+
+    /// Sets floating-point and vector registers.
+    ///
+    /// # Errors
+    /// When KVM refuses.
+    pub fn set_extended(&self, extended: &kvm_xsave) -> Result<(), HostError> {
+        // SAFETY: no dynamic feature (AMX) is enabled, so all of the state fits the structure.
+        unsafe { self.fd.set_xsave(extended) }.map_err(HostError::call("KVM_SET_XSAVE"))
     }
 
     /// Runs the guest until it stops. One request to leave is taken back then.

@@ -157,6 +157,11 @@ impl Physical {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps everything as it is while the result is held.
+    pub fn freeze(&self) -> impl Sized + '_ {
+        self.lock()
+    }
+
     /// `count` contiguous blocks. They read zero.
     ///
     /// # Errors

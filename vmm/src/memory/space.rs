@@ -108,6 +108,11 @@ impl Space {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps everything as it is while the result is held.
+    pub fn freeze(&self) -> impl Sized + '_ {
+        self.lock()
+    }
+
     /// The page tables.
     #[must_use]
     pub fn mapper(&self) -> Mapper<'_, Tables> {

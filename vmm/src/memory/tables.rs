@@ -41,6 +41,11 @@ impl Tables {
         Ok(block.add(used))
     }
 
+    /// Keeps the supply as it is while the result is held.
+    pub fn freeze(&self) -> impl Sized + '_ {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn cell(&self, at: GuestPhysical) -> Option<&AtomicU64> {
         if !at.is_aligned(8) || !self.is_table(at.align_down(PAGE_SIZE)) {
             return None;

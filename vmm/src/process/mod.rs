@@ -1,7 +1,12 @@
 //! The Linux process that the guest appears to be: what system-call handlers may ask of it.
 
+pub mod clone;
+pub mod death;
+
+use crate::exec::Request;
 use crate::memory::user::{Fault, UserMemory};
 use crate::syscalls::state::{SharedState, ThreadState};
+use clone::CloneRequest;
 use std::path::Path;
 use std::sync::MutexGuard;
 
@@ -98,6 +103,14 @@ pub trait Process {
     fn fs_base(&self) -> u64;
     /// Sets the FS base.
     fn set_fs_base(&mut self, base: u64);
+
+    /// Makes a child process: 0 in the child, its id in the parent.
+    ///
+    /// # Errors
+    /// EAGAIN, ENOMEM.
+    fn clone_process(&mut self, request: &CloneRequest) -> Result<i64, Errno>;
+    /// `execve`; comes back only if that failed.
+    fn replace(&mut self, request: Request) -> Errno;
 
     /// Whether the descriptor is the VMM's own; the program sees EBADF.
     fn is_hidden(&self, descriptor: i32) -> bool;

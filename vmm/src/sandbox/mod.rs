@@ -15,19 +15,22 @@
 //! descriptors or the embedder's.
 
 mod descriptors;
+mod ending;
 mod prepare;
 
 pub use descriptors::Stdio;
 
+use crate::exec::{launch, Policy};
 use crate::loader::elf::ElfError;
 use crate::loader::image::ImageError;
 use crate::loader::interpose::InterposeError;
 use crate::machine::boot::{BootError, RingChoice};
-use crate::machine::run::End;
 use crate::observe::Watch;
 use crate::report::Report;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -141,14 +144,20 @@ pub struct Outcome {
     pub statistics: Option<String>,
 }
 
+/// What is done at the end of a child process; the exit status after a report.
+type Teller = dyn Fn(&Outcome) -> u8 + Send + Sync;
+
 /// A program and how it is to be run.
-#[derive(Debug)]
 pub struct Sandbox {
     program: PathBuf,
     argument_zero: Option<OsString>,
     arguments: Vec<OsString>,
-    environment: Vec<(OsString, OsString)>,
+    /// `NAME=VALUE`, in order.
+    environment: Vec<OsString>,
     directory: Option<PathBuf>,
+    file: Option<File>,
+    policy: Policy,
+    children: Option<Arc<Teller>>,
     profile: Profile,
     ring: RingChoice,
     memory: u64,
@@ -168,8 +177,11 @@ impl Sandbox {
             program: program.as_ref().to_owned(),
             argument_zero: None,
             arguments: Vec::new(),
-            environment: std::env::vars_os().collect(),
+            environment: launch::own_environment(),
             directory: None,
+            file: None,
+            policy: Policy::Refuse,
+            children: None,
             profile: Profile::Detect,
             ring: RingChoice::Auto,
             memory: host_memory(),
@@ -210,10 +222,20 @@ impl Sandbox {
     /// Sets one environment variable.
     #[must_use]
     pub fn variable(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        let name = name.as_ref();
-        self.environment.retain(|(known, _)| known != name);
-        self.environment
-            .push((name.to_owned(), value.as_ref().to_owned()));
+        let name = name.as_ref().as_bytes();
+        self.environment.retain(|known| {
+            let known = known.as_bytes();
+            !(known.starts_with(name) && known.get(name.len()) == Some(&b'='))
+        });
+        let pair = [name, b"=", value.as_ref().as_bytes()].concat();
+        self.environment.push(OsString::from_vec(pair));
+        self
+    }
+
+    /// The whole environment: `NAME=VALUE`, in this order, or whatever else the strings are.
+    #[must_use]
+    pub fn environment(mut self, strings: Vec<OsString>) -> Self {
+        self.environment = strings;
         self
     }
 
@@ -228,6 +250,32 @@ impl Sandbox {
     #[must_use]
     pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
         self.directory = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// The program's file, already open; the path is its name only.
+    #[must_use]
+    pub fn file(mut self, file: File) -> Self {
+        self.file = Some(file);
+        self
+    }
+
+    /// What becomes of `execve`. Default: EPERM.
+    ///
+    /// A program that is replaced takes this process with it, unless it is a child of the first:
+    /// in a process that does other things too, [`Sandbox::run`] lets only children do it.
+    #[must_use]
+    pub fn exec(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// What is done at the end of a child process (`fork`), in that process: tell the user about
+    /// its reports; the result is the exit status after a report. Default: reports go to standard
+    /// error as text, and the status is 1.
+    #[must_use]
+    pub fn children(mut self, tell: impl Fn(&Outcome) -> u8 + Send + Sync + 'static) -> Self {
+        self.children = Some(Arc::new(tell));
         self
     }
 
@@ -341,24 +389,7 @@ impl Sandbox {
         let mut first = self.prepare()?;
         let program = Arc::clone(first.program());
         let end = first.run();
-        let mut reports = program.take_reports();
-        let status = match end {
-            End::Exit(status) => Status::Exited(status),
-            End::Signal(signal) => Status::Signaled(signal),
-            End::Error(report) => {
-                reports.push(*report);
-                Status::Stopped
-            }
-            End::Broken(why) => return Err(Error::Broken(why)),
-        };
-        Ok(Outcome {
-            status,
-            reports,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-            protected: program.is_protected(),
-            statistics: program.observer().statistics(),
-        })
+        ending::outcome(&program, end).map_err(Error::Broken)
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a sandbox's settings to a guest that is ready to run.
 
-use super::{Error, Profile, Sandbox};
+use super::{ending, Error, Profile, Sandbox};
 use crate::loader::elf::ElfError;
 use crate::loader::family::{self, Family, Search};
 use crate::loader::interpose::Islands;
@@ -21,6 +21,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,7 +37,18 @@ impl Sandbox {
             path: path.clone(),
             source,
         };
-        let file = File::open(&path).map_err(open)?;
+        let replaced = self.file.is_some();
+        let (file, executable) = match self.file.take() {
+            Some(file) => {
+                let link = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
+                let executable = std::fs::read_link(link).map_err(open)?;
+                (file, executable)
+            }
+            None => {
+                let file = File::open(&path).map_err(open)?;
+                (file, std::fs::canonicalize(&path).map_err(open)?)
+            }
+        };
         let metadata = file.metadata().map_err(open)?;
         if !metadata.is_file() {
             return Err(open(io::Error::from_raw_os_error(if metadata.is_dir() {
@@ -45,7 +57,6 @@ impl Sandbox {
                 libc::EACCES
             })));
         }
-        let executable = std::fs::canonicalize(&path).map_err(open)?;
         let cache = ReadCache::new(file.try_clone().map_err(open)?);
         let elf = elf::parse(&cache).map_err(|source| Error::Elf {
             path: path.clone(),
@@ -155,10 +166,16 @@ impl Sandbox {
             source,
         })?;
         if unprotected {
-            observer.note(&format!(
+            let note = format!(
                 "{}: no malloc and free found (is it stripped?): it runs unprotected",
                 path.display()
-            ));
+            );
+            // Of what a program starts the user is told on request.
+            if replaced {
+                observer.remark(&note);
+            } else {
+                observer.note(&note);
+            }
         }
         if protects {
             modules.publish(&machine);
@@ -171,6 +188,9 @@ impl Sandbox {
             context: Context::new(modules),
             protected,
             islands: protects.then_some(islands),
+            farewell: ending::farewell(self.children.take()),
+            policy: std::mem::take(&mut self.policy),
+            require_protection: self.require_protection,
         };
         let entry = match linker {
             Some((_, entry)) => entry,
@@ -212,11 +232,8 @@ impl Sandbox {
             arguments.push(text(argument.clone())?);
         }
         let mut environment = Vec::new();
-        for (name, value) in &self.environment {
-            let mut pair = name.clone();
-            pair.push("=");
-            pair.push(value);
-            environment.push(text(pair)?);
+        for pair in &self.environment {
+            environment.push(text(pair.clone())?);
         }
         let auxiliary = stack::Auxiliary {
             headers: match elf.headers {

@@ -2,7 +2,9 @@
 //! host page, be absent, read-only, or freed.
 
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
+use dangless_vmm::exec::{find::find, Request};
 use dangless_vmm::memory::user::{Access, Fault, HostSlice, UserMemory};
+use dangless_vmm::process::clone::CloneRequest;
 use dangless_vmm::process::{Errno, MapRequest, Outcome, Process};
 use dangless_vmm::syscalls::dispatch;
 use dangless_vmm::syscalls::observer::Observer;
@@ -295,6 +297,17 @@ impl Process for Fake {
 
     fn set_fs_base(&mut self, base: u64) {
         self.fs_base = base;
+    }
+
+    fn clone_process(&mut self, _request: &CloneRequest) -> Result<i64, Errno> {
+        Err(Errno(libc::EAGAIN))
+    }
+
+    fn replace(&mut self, request: Request) -> Errno {
+        match find(&request) {
+            Err(error) => error,
+            Ok(_) => Errno(libc::EPERM),
+        }
     }
 
     fn is_hidden(&self, descriptor: i32) -> bool {

@@ -18,8 +18,6 @@ pub const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 
 const VM: u64 = libc::CLONE_VM as u64;
 const VFORK: u64 = libc::CLONE_VFORK as u64;
-const FS: u64 = libc::CLONE_FS as u64;
-const FILES: u64 = libc::CLONE_FILES as u64;
 const SIGHAND: u64 = libc::CLONE_SIGHAND as u64;
 const THREAD: u64 = libc::CLONE_THREAD as u64;
 const PARENT: u64 = libc::CLONE_PARENT as u64;
@@ -164,10 +162,7 @@ fn make(call: &mut Call<'_>, request: CloneRequest) -> Result<i64, Stop> {
     if !request.has(VM) && request.exit_signal != libc::SIGCHLD {
         return Err(Stop::Errno(libc::EINVAL));
     }
-    for (flag, at) in [
-        (PARENT_SETTID, request.parent_tid),
-        (PIDFD, request.pidfd),
-    ] {
+    for (flag, at) in [(PARENT_SETTID, request.parent_tid), (PIDFD, request.pidfd)] {
         if request.has(flag) {
             // Where the kernel would fail it has not made a child yet.
             let old = call.read_u32(0, at)?;

@@ -7,13 +7,14 @@
 //! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
 //! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
 //! | [`memory`] | the address space |
-//! | [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`], [`timers`] | the process |
+//! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`], [`timers`] | the process |
 //! | [`signals`], [`stacks`], [`sending`] | signals |
 //! | [`exchange`] | System V messages and semaphores |
 //! | [`word`] | arguments whose meaning a command decides |
 
 pub mod batches;
 pub mod capabilities;
+pub mod cloning;
 pub mod closing;
 pub mod datagrams;
 pub mod ending;
@@ -31,6 +32,7 @@ pub mod paths;
 pub mod polling;
 pub mod prctl;
 pub mod random;
+pub mod replacing;
 pub mod sending;
 pub mod signals;
 pub mod stacks;

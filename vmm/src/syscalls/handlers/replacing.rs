@@ -31,7 +31,10 @@ pub fn execve(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// # Errors
 /// As [`execve`], and EBADF.
 pub fn execveat(call: &mut Call<'_>) -> Result<i64, Stop> {
-    let directory = call.descriptor(0)?;
+    let directory = match call.int(0) {
+        libc::AT_FDCWD => libc::AT_FDCWD,
+        _ => call.descriptor(0)?,
+    };
     let flags = call.int(4);
     run(call, directory, 1, flags)
 }

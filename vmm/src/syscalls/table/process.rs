@@ -2,10 +2,12 @@
 
 use super::entry::{
     address, entries, fd, flags, input, input_bytes, input_versioned, int, output, output_bytes,
-    output_whole, pointer, size, unsigned, wide_flags, Entry, Shape,
+    output_whole, path, pointer, size, unsigned, wide_flags, Entry, Shape,
 };
-use super::vocabulary::{ARCH_PRCTL, CLONE, FUTEX, POLICY, PRCTL, PRIORITY, USAGE, WAIT, WAITID};
-use crate::syscalls::handlers::{ending, futex, prctl, threads};
+use super::vocabulary::{
+    ARCH_PRCTL, AT, CLONE, FUTEX, POLICY, PRCTL, PRIORITY, USAGE, WAIT, WAITID,
+};
+use crate::syscalls::handlers::{cloning, ending, futex, prctl, replacing, threads};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
@@ -25,6 +27,17 @@ pub const ENTRIES: &[Entry] = entries! {
     [forward] waitid SYS_waitid
         (flags("which", &WAITID), int("upid"), output("infop", 128, Shape::Opaque),
          flags("options", &WAIT), output("ru", 144, Shape::Opaque));
+    [by_hand cloning::clone] clone SYS_clone
+        (wide_flags("clone_flags", &CLONE), address("newsp"), pointer("parent_tidptr", Shape::Opaque),
+         pointer("child_tidptr", Shape::Opaque), address("tls"));
+    [by_hand cloning::clone3] clone3 SYS_clone3 (pointer("uargs", Shape::Opaque), size("size"));
+    [by_hand cloning::fork] fork SYS_fork ();
+    [by_hand cloning::vfork] vfork SYS_vfork ();
+    [by_hand replacing::execve] execve SYS_execve
+        (path("filename"), pointer("argv", Shape::Opaque), pointer("envp", Shape::Opaque));
+    [by_hand replacing::execveat] execveat SYS_execveat
+        (fd("fd"), path("filename"), pointer("argv", Shape::Opaque),
+         pointer("envp", Shape::Opaque), flags("flags", &AT));
     [by_hand threads::arch_prctl] arch_prctl SYS_arch_prctl
         (flags("option", &ARCH_PRCTL), address("arg2"));
     [by_hand prctl::prctl] prctl SYS_prctl

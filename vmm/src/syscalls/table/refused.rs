@@ -4,24 +4,12 @@ use super::entry::{
     address, entries, fd, flags, int, long, pointer, size, text, unsigned, wide_flags, Entry, Shape,
 };
 use super::entry::{link, path};
-use super::vocabulary::{AT, CLOCK, CLONE, MLOCKALL, PROTECTION};
+use super::vocabulary::{CLOCK, MLOCKALL, PROTECTION};
 
 const OPAQUE: Shape = Shape::Opaque;
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
-    [refuse ENOSYS "a second thread needs a vCPU of its own"] clone SYS_clone
-        (wide_flags("clone_flags", &CLONE), address("newsp"), pointer("parent_tidptr", OPAQUE),
-         pointer("child_tidptr", OPAQUE), address("tls"));
-    [refuse ENOSYS "a second thread needs a vCPU of its own"] clone3 SYS_clone3
-        (pointer("uargs", OPAQUE), size("size"));
-    [refuse ENOSYS "a child process needs a machine of its own"] fork SYS_fork ();
-    [refuse ENOSYS "a child process needs a machine of its own"] vfork SYS_vfork ();
-    [refuse ENOSYS "another program needs a machine of its own"] execve SYS_execve
-        (path("filename"), pointer("argv", OPAQUE), pointer("envp", OPAQUE));
-    [refuse ENOSYS "another program needs a machine of its own"] execveat SYS_execveat
-        (fd("fd"), path("filename"), pointer("argv", OPAQUE), pointer("envp", OPAQUE),
-         flags("flags", &AT));
     [refuse ENOSYS "the host kernel cannot restart the guest's sequences"] rseq SYS_rseq
         (pointer("rseq", OPAQUE), unsigned("rseq_len"), int("flags"), unsigned("sig"));
     [refuse ENOSYS "a call is never left half done"] restart_syscall SYS_restart_syscall ();

@@ -1,0 +1,311 @@
+//! Child processes.
+//!
+//! A child with memory of its own is a fork of the VMM. It takes every lock of the VMM's before,
+//! so that its copy holds nothing half done, and the child, which has this one thread only, makes
+//! the machine anew ([`super::revive`]).
+//!
+//! A child that its parent waits for (`vfork`, `posix_spawn`) shares the memory, on the host as in
+//! the program: the host's own `vfork` suspends this thread, and the child runs on in the same
+//! machine and on the same processor, which belong to the memory and not to the process. When it
+//! has become another program, or has ended, the parent's processor state is put back.
+
+use super::crew::Member;
+use super::kick;
+use super::program::Program;
+use super::revive::State;
+use super::run::End;
+use super::thread::Thread;
+use crate::exec::{find, Policy, Prepared, Request};
+use crate::memory::user::UserMemory;
+use crate::process::clone::CloneRequest;
+use crate::process::death::{die, Death};
+use crate::process::Errno;
+use dangless_core::address::GuestVirtual;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+const VM: u64 = libc::CLONE_VM as u64;
+const VFORK: u64 = libc::CLONE_VFORK as u64;
+const PIDFD: u64 = libc::CLONE_PIDFD as u64;
+const SETTLS: u64 = libc::CLONE_SETTLS as u64;
+const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
+const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
+const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
+/// What the host's kernel is asked for; the rest concerns the program's memory and is done here.
+const OF_THE_HOST: u64 = VM | VFORK | PIDFD | libc::CLONE_UNTRACED as u64;
+
+/// Exit status of the VMM's own failures.
+const FAILURE: u8 = 125;
+
+/// What ends a child process: tells the user, and says what the process ends with.
+pub type Farewell = dyn Fn(&Program, End) -> Death + Send + Sync;
+
+/// What the parent keeps while a child runs in its memory.
+struct Shared<'a> {
+    thread: &'a mut Thread,
+    request: CloneRequest,
+}
+
+fn last_error() -> Errno {
+    Errno(
+        io::Error::last_os_error()
+            .raw_os_error()
+            .unwrap_or(libc::EAGAIN),
+    )
+}
+
+impl Thread {
+    /// Makes a child process: 0 in the child, its id in the parent.
+    pub(super) fn make_process(&mut self, request: &CloneRequest) -> Result<i64, Errno> {
+        let state = self
+            .processor
+            .vcpu
+            .state()
+            .map_err(|_| Errno(libc::ENOMEM))?;
+        if request.has(VM) {
+            self.lend(request, &state)
+        } else {
+            self.copy(request, &state)
+        }
+    }
+
+    fn copy(&mut self, request: &CloneRequest, state: &State) -> Result<i64, Errno> {
+        let program = Arc::clone(&self.program);
+        let frozen = program.freeze();
+        // SAFETY: the child has this thread only. It holds every lock that others could have held
+        // at this moment, here and, by the C library's own care, in the C library.
+        let child = unsafe { libc::fork() };
+        drop(frozen);
+        if child < 0 {
+            return Err(last_error());
+        }
+        if child == 0 {
+            if let Err(why) = self.become_child(request, state) {
+                program
+                    .observer
+                    .note(&format!("a child process cannot go on: {why}"));
+                die(Death::Exit(FAILURE));
+            }
+            return Ok(0);
+        }
+        if request.has(PIDFD) {
+            // SAFETY: no pointers are involved. The child is not waited for yet, so the number is
+            // its own.
+            let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, child, 0) };
+            self.store(request.pidfd, descriptor as i32);
+        }
+        if request.has(PARENT_SETTID) {
+            self.store(request.parent_tid, child);
+        }
+        Ok(i64::from(child))
+    }
+
+    /// Makes the forked child's copy of everything its own.
+    fn become_child(&mut self, request: &CloneRequest, state: &State) -> Result<(), String> {
+        let program = Arc::clone(&self.program);
+        // The thread it speaks of exists in the parent only.
+        std::mem::forget(program.take_ticker());
+        // SAFETY: no arguments, no memory.
+        let id = unsafe { libc::gettid() };
+        let member = Arc::new(Member {
+            id,
+            area: self.processor.area.clone(),
+            inside: AtomicBool::new(false),
+        });
+        let before = std::mem::take(&mut *program.crew.members());
+        self.member = Arc::clone(&member);
+        program.crew.join(member);
+        self.member.set_ticking(false);
+        self.processor.area.update(|area| {
+            area.thread = u64::from(id.unsigned_abs());
+        });
+        let old = program.machine.descriptors();
+        let old_vcpu = self.processor.vcpu.descriptor();
+        kick::register(std::ptr::null_mut());
+        program
+            .machine
+            .revive(
+                &mut self.processor,
+                state,
+                before.iter().map(|member| member.area.clone()),
+            )
+            .map_err(|error| error.to_string())?;
+        kick::register(self.processor.vcpu.immediate_exit());
+        for descriptor in old.into_iter().chain([old_vcpu]) {
+            program.show(descriptor);
+        }
+        for descriptor in program.machine.descriptors() {
+            program.hide(descriptor);
+        }
+        program.hide(self.processor.vcpu.descriptor());
+        self.is_child = true;
+        self.start_child(request, id);
+        Ok(())
+    }
+
+    /// What `clone` does for the child in the child's memory and registers.
+    fn start_child(&mut self, request: &CloneRequest, id: i32) {
+        if request.stack != 0 {
+            let mut registers = self.processor.vcpu.registers();
+            registers.rsp = request.stack;
+            self.processor.vcpu.set_registers(&registers);
+        }
+        if request.has(SETTLS) {
+            crate::process::Process::set_fs_base(self, request.tls);
+        }
+        if request.has(CHILD_SETTID) {
+            self.store(request.child_tid, id);
+        }
+    }
+
+    /// Stores a number in the program's memory; as with the host's kernel, what cannot be stored
+    /// is not.
+    fn store(&self, at: u64, number: i32) {
+        let bytes = number.to_le_bytes();
+        // The child exists by now, so there is nobody to tell.
+        let _ = self.program.space.write(GuestVirtual(at), &bytes);
+    }
+
+    fn lend(&mut self, request: &CloneRequest, state: &State) -> Result<i64, Errno> {
+        let calls = self.calls.clone();
+        let shared = self.lend_shared_state();
+        let (fs_base, was_child) = (self.fs_base, self.is_child);
+        let mut pidfd: i32 = -1;
+        let mut loan = Shared {
+            thread: self,
+            request: *request,
+        };
+        let flags = request.flags & OF_THE_HOST | request.exit_signal as u64;
+        // SAFETY: the child starts on this stack, below all that this function uses of it, in a
+        // function that never returns; until it is gone this thread stands still. `loan` and
+        // `pidfd` outlive it.
+        let child = unsafe { vfork(flags, &mut pidfd, &mut loan) };
+        self.give_back_shared_state(shared);
+        self.calls = calls;
+        self.fs_base = fs_base;
+        self.is_child = was_child;
+        self.broken = None;
+        self.member.inside.store(false, Ordering::SeqCst);
+        // What the child left lying around when it became another program.
+        self.leftover = None;
+        let id = self.member.id;
+        self.processor.area.update(|area| {
+            area.thread = u64::from(id.unsigned_abs());
+        });
+        if let Err(error) = self.processor.vcpu.set_state(state) {
+            self.broken = Some(End::Broken(error.to_string()));
+        }
+        if child < 0 {
+            return Err(Errno(i32::try_from(-child).unwrap_or(libc::EAGAIN)));
+        }
+        if request.has(PIDFD) {
+            self.store(request.pidfd, pidfd);
+        }
+        if request.has(CHILD_CLEARTID) {
+            self.store(request.child_tid, 0);
+        }
+        Ok(child)
+    }
+
+    /// Runs the child of a `vfork` to its end.
+    fn run_lent(&mut self, request: &CloneRequest) -> ! {
+        // SAFETY: no arguments, no memory.
+        let id = unsafe { libc::gettid() };
+        self.is_child = true;
+        self.processor.area.update(|area| {
+            area.thread = u64::from(id.unsigned_abs());
+        });
+        if request.has(PARENT_SETTID) {
+            self.store(request.parent_tid, id);
+        }
+        self.start_child(request, id);
+        self.processor.vcpu.set_rax(0);
+        let end = self.run();
+        self.leave(end)
+    }
+
+    /// Ends this child process.
+    pub(super) fn leave(&self, end: End) -> ! {
+        die((self.program.farewell)(&self.program, end))
+    }
+
+    /// `execve`; comes back only if that failed.
+    pub(super) fn become_other(&mut self, request: Request) -> Errno {
+        let program = Arc::clone(&self.program);
+        let prepared = match &program.policy {
+            Policy::Refuse => return Errno(libc::EPERM),
+            Policy::Native => Prepared::native(request),
+            Policy::Follow(launcher) => match find::find(&request) {
+                Err(error) => return error,
+                Ok(find::Found::Runnable { file, arguments }) => {
+                    match launcher.prepare(request, file, arguments) {
+                        Ok(prepared) => prepared,
+                        Err(error) => return error,
+                    }
+                }
+                Ok(find::Found::Foreign) => {
+                    let name = request.name().to_string_lossy().into_owned();
+                    if program.require_protection {
+                        program
+                            .observer
+                            .note(&format!("{name}: not run: it cannot be protected"));
+                        return Errno(libc::EACCES);
+                    }
+                    program
+                        .observer
+                        .remark(&format!("{name}: left to the host: it runs unprotected"));
+                    Prepared::native(request)
+                }
+            },
+        };
+        // A child of `vfork` leaves this to its parent.
+        let failed = self.leftover.insert(prepared).go();
+        self.leftover = None;
+        failed
+    }
+}
+
+/// The host's `vfork`: the child goes on in [`run_child`], on this stack; this thread stands still
+/// until the child is gone or another program. The child's id, or a negative error.
+///
+/// # Safety
+/// `pidfd` and `loan` must be valid until the child is gone, and nobody else may use them.
+unsafe fn vfork(flags: u64, pidfd: *mut i32, loan: *mut Shared<'_>) -> i64 {
+    let child: i64;
+    // SAFETY: `clone` without a stack of its own. In the parent all registers but RAX, RCX and R11
+    // are preserved; the child calls a function that does not return, on an aligned stack, below
+    // everything that is in use (this block promises nothing about the stack, so there is no red
+    // zone).
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, {loan}",
+            "call {child}",
+            "ud2",
+            "2:",
+            loan = in(reg) loan,
+            child = sym run_child,
+            inlateout("rax") libc::SYS_clone => child,
+            in("rdi") flags,
+            in("rsi") 0u64,
+            in("rdx") pidfd,
+            in("r10") 0u64,
+            in("r8") 0u64,
+            out("rcx") _,
+            out("r11") _,
+        );
+    }
+    child
+}
+
+/// The child of [`vfork`].
+extern "C" fn run_child(loan: *mut Shared<'_>) -> ! {
+    // SAFETY: the parent made it for this call and stands still.
+    let loan = unsafe { &mut *loan };
+    let request = loan.request;
+    loan.thread.run_lent(&request)
+}
