@@ -1,4 +1,5 @@
-// linkings: static pie musl
+// flags: -Wno-stringop-overread
+// linking: glibc pie musl
 // env: MAIN=1
 // exit: 21
 // execve: what the new program gets, what stays, and every way in which it can fail.
@@ -68,7 +69,7 @@ static int show(int count, char **arguments) {
 
 int main(int count, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (count > 0 && strcmp(arguments[0], "main") != 0 && getenv("MAIN") == NULL)
+    if (getenv("MAIN") == NULL)
         return show(count, arguments);
     char *self = realpath("/proc/self/exe", NULL);
     char folder[] = "/tmp/exec-XXXXXX";

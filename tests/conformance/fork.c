@@ -1,4 +1,4 @@
-// linkings: static pie musl
+// linking: glibc pie musl
 // Child processes: what they share with their parent and what they do not, and how they end.
 #define _GNU_SOURCE
 #include "check.h"

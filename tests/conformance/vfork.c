@@ -1,4 +1,4 @@
-// linkings: static musl
+// linking: glibc musl
 // vfork and posix_spawn: the child shares the memory until it is another program or gone.
 #define _GNU_SOURCE
 #include "check.h"

@@ -55,7 +55,7 @@ fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
     } else {
         find_program(program)
     };
-    name_process(&path);
+    name_process(&path, arguments.exec_fd);
     let children = Arc::clone(&arguments);
     let children_base = base.clone();
     let mut sandbox = Sandbox::new(path)
@@ -144,7 +144,11 @@ fn policy(arguments: &Arguments, base: &Path) -> Result<Policy, Error> {
 }
 
 /// Gives this process the program's name, for those who look from outside.
-fn name_process(path: &Path) {
+fn name_process(path: &Path, descriptor: Option<i32>) {
+    let real = descriptor
+        .filter(|_| path.starts_with("/dev/fd"))
+        .and_then(|number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok());
+    let path = real.as_deref().unwrap_or(path);
     let Some(name) = path.file_name() else { return };
     let Ok(name) = CString::new(name.as_encoded_bytes()) else {
         return;

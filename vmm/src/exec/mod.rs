@@ -36,8 +36,10 @@ pub enum Policy {
 pub struct Request {
     /// Where a relative path starts: a descriptor or `AT_FDCWD`.
     pub directory: i32,
-    /// The path; may be empty with `AT_EMPTY_PATH`.
+    /// The path on the host; may be empty with `AT_EMPTY_PATH`.
     pub path: CString,
+    /// The path as the program has it.
+    pub given: CString,
     /// `AT_*`
     pub flags: i32,
     /// The new program's arguments, its name first.
@@ -50,9 +52,9 @@ impl Request {
     /// The name that Linux gives the program: the path, or one by way of the descriptor.
     #[must_use]
     pub fn name(&self) -> CString {
-        let path = self.path.to_bytes();
+        let path = self.given.to_bytes();
         if self.directory == libc::AT_FDCWD || path.first() == Some(&b'/') {
-            return self.path.clone();
+            return self.given.clone();
         }
         let mut name = format!("/dev/fd/{}", self.directory).into_bytes();
         if !path.is_empty() {

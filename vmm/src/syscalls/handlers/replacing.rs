@@ -46,7 +46,8 @@ fn run(call: &mut Call<'_>, directory: i32, first: usize, flags: i32) -> Result<
     let environment = texts(call, first + 2, &mut left)?;
     let request = Request {
         directory,
-        path: own_path(call, path)?,
+        path: own_path(call, path.clone())?,
+        given: path,
         flags,
         arguments,
         environment,
