@@ -41,7 +41,7 @@ pub enum End {
 }
 
 impl End {
-    /// The status that a shell, and the VMM, would report: 128 and the signal's number for a death
+    /// The status that a shell would report: 128 and the signal's number for a death
     /// by signal. None after a time-out.
     #[must_use]
     pub fn shell_status(self) -> Option<i32> {

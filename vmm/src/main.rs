@@ -146,7 +146,7 @@ fn policy(arguments: &Arguments, base: &Path) -> Result<Policy, Error> {
 /// Gives this process the program's name, for those who look from outside.
 fn name_process(path: &Path, descriptor: Option<i32>) {
     let real = descriptor
-        .filter(|_| path.starts_with("/dev/fd"))
+        .filter(|_| path.parent() == Some(Path::new("/dev/fd")))
         .and_then(|number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok());
     let path = real.as_deref().unwrap_or(path);
     let Some(name) = path.file_name() else { return };
