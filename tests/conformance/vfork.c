@@ -89,8 +89,9 @@ int main(int count, char **arguments) {
     char *words[] = {"child", "one", "", "two three", NULL};
     char *variables[] = {"SET=by the parent", "LD_PRELOAD=/nowhere", NULL};
     child = -1;
-    CHECK(posix_spawn(&child, "/proc/self/exe", NULL, NULL, words, variables) == 0);
-    CHECK(WEXITSTATUS(status_of(child)) == 6);
+    int spawned = posix_spawn(&child, "/proc/self/exe", NULL, NULL, words, variables);
+    status = status_of(child);
+    CHECK(spawned == 0 && WEXITSTATUS(status) == 6);
     CHECK(posix_spawn(&child, "/nonexistent", NULL, NULL, words, environ) == ENOENT);
     CHECK(posix_spawn(&child, "/etc", NULL, NULL, words, environ) == EACCES);
 
