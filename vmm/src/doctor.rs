@@ -2,6 +2,7 @@
 //!
 //! Everything printed is tried out or read here and now; nothing is assumed from a name.
 
+use crate::loader::vdso::Vdso;
 use crate::machine::boot::{BootError, Machine, RingChoice};
 use crate::machine::host::{self, HostError};
 use crate::machine::segments::Ring;
@@ -105,6 +106,14 @@ fn describe(text: &mut String) -> Result<(), BootError> {
         }
         Err(why) => return Err(HostError::Trial(why).into()),
     }
+    let time = if !processor.vcpu.shares_counter() {
+        "by system calls: the guest's time stamp counter is not the host's"
+    } else if Vdso::of_host().is_none() {
+        "by system calls: this kernel has no vDSO, or one that is not understood"
+    } else {
+        "read in the guest, by the host's vDSO"
+    };
+    line(text, "time", time);
     let verdict = if native {
         "programs run in ring 0; every free revokes at once"
     } else {

@@ -7,9 +7,11 @@
 //! | [`stack`] | the initial stack: arguments, environment, auxiliary vector |
 //! | [`family`] | finding the malloc family in the symbol table |
 //! | [`interpose`] | leading it to the runtime |
+//! | [`vdso`] | the host kernel's code for telling the time |
 
 pub mod elf;
 pub mod family;
 pub mod image;
 pub mod interpose;
 pub mod stack;
+pub mod vdso;

@@ -15,6 +15,8 @@ pub struct Auxiliary {
     pub entry: u64,
     /// Where the dynamic linker lies, 0 if there is none.
     pub base: u64,
+    /// Where the vDSO lies, 0 if there is none.
+    pub vdso: u64,
     /// 16 random bytes.
     pub random: [u8; 16],
 }
@@ -87,9 +89,12 @@ pub fn build(
         (AT_MINSIGSTKSZ, host(AT_MINSIGSTKSZ).max(2048)),
         (AT_EXECFN, executable),
         (AT_PLATFORM, platform),
+        (AT_SYSINFO_EHDR, auxiliary.vdso),
         (AT_NULL, 0),
     ] {
-        words.extend([key, value]);
+        if key != AT_SYSINFO_EHDR || value != 0 {
+            words.extend([key, value]);
+        }
     }
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     let pointer = random
@@ -118,6 +123,7 @@ const AT_CLKTCK: u64 = 17;
 const AT_SECURE: u64 = 23;
 const AT_RANDOM: u64 = 25;
 const AT_HWCAP2: u64 = 26;
+const AT_SYSINFO_EHDR: u64 = 33;
 const AT_EXECFN: u64 = 31;
 const AT_MINSIGSTKSZ: u64 = 51;
 /// The guest cannot use the instructions that this bit of AT_HWCAP2 promises.

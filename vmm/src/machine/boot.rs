@@ -248,6 +248,14 @@ impl Machine {
         Ok(())
     }
 
+    /// How many bytes of memory the guest can address.
+    #[must_use]
+    pub fn reach(&self) -> u64 {
+        let leaves = self.features.as_slice();
+        let leaf = leaves.iter().find(|leaf| leaf.function == 0x8000_0008);
+        1 << leaf.map_or(36, |leaf| leaf.eax & 0xff).min(52)
+    }
+
     /// Writes the runtime's configuration, before it runs.
     pub fn configure(&self, config: Config) {
         let config = Config {

@@ -96,8 +96,17 @@ impl Modules {
         }
     }
 
+    /// An object at `range` that is in no file; `path` is what reports call it.
+    pub fn add_image(&mut self, path: PathBuf, bytes: Vec<u8>, range: Range<u64>) {
+        self.insert(path, OnceLock::from(bytes), range.start, range);
+    }
+
     /// An object at `range` that was read from `path` and moved by `bias`.
     pub fn add(&mut self, path: PathBuf, bias: u64, range: Range<u64>) {
+        self.insert(path, OnceLock::new(), bias, range);
+    }
+
+    fn insert(&mut self, path: PathBuf, bytes: OnceLock<Vec<u8>>, bias: u64, range: Range<u64>) {
         let known = |loaded: &Loaded| {
             loaded.bias == bias && loaded.range == range && loaded.file.path == path
         };
@@ -106,7 +115,7 @@ impl Modules {
         }
         let file = Arc::new(ObjectFile {
             path: path.clone(),
-            bytes: OnceLock::new(),
+            bytes,
         });
         self.symbols.add(Module {
             path: path.to_string_lossy().into_owned(),

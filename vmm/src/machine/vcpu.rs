@@ -6,12 +6,16 @@
 use super::host::HostError;
 use super::segments::{self, Ring};
 use kvm_bindings::{
-    kvm_fpu, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, kvm_xsave, CpuId, Msrs,
-    KVM_INTERNAL_ERROR_EMULATION,
+    kvm_device_attr, kvm_fpu, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, kvm_xsave, CpuId, Msrs,
+    KVM_INTERNAL_ERROR_EMULATION, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET,
 };
 use kvm_ioctls::{SyncReg, VcpuExit, VcpuFd};
+use std::arch::x86_64::_rdtsc;
 use std::os::fd::{AsRawFd, RawFd};
 
+/// `_IOW(KVMIO, 0xe1, struct kvm_device_attr)`
+const KVM_SET_DEVICE_ATTR: u64 = 0x4018_aee1;
+const MSR_TSC: u32 = 0x10;
 const MSR_STAR: u32 = 0xc000_0081;
 const MSR_LSTAR: u32 = 0xc000_0082;
 const MSR_SYSCALL_MASK: u32 = 0xc000_0084;
@@ -96,6 +100,7 @@ impl Vcpu {
         if set != entries.len() {
             return Err(HostError::Capability("the system-call registers"));
         }
+        vcpu.share_counter();
         vcpu.reset(start, area)?;
         vcpu.fd.set_sync_valid_reg(SyncReg::Register);
         Ok(vcpu)
@@ -109,6 +114,39 @@ impl Vcpu {
         let mut sregs = self.special()?;
         segments::set_up(&mut sregs, area, start.root, 0, start.ring);
         self.set_special(&sregs)
+    }
+
+    /// Makes the guest's time stamp counter the host's, where KVM can (5.16 and later).
+    fn share_counter(&self) {
+        let offset = 0u64;
+        let attribute = kvm_device_attr {
+            group: KVM_VCPU_TSC_CTRL,
+            attr: u64::from(KVM_VCPU_TSC_OFFSET),
+            addr: std::ptr::from_ref(&offset) as u64,
+            ..kvm_device_attr::default()
+        };
+        // SAFETY: KVM reads the attribute, and the eight bytes that it points to; both are ours.
+        // Whether it worked is seen by reading the counter.
+        unsafe { libc::ioctl(self.fd.as_raw_fd(), KVM_SET_DEVICE_ATTR, &attribute) };
+    }
+
+    /// Whether the guest's time stamp counter reads as the host's.
+    #[must_use]
+    pub fn shares_counter(&self) -> bool {
+        let entry = kvm_msr_entry {
+            index: MSR_TSC,
+            ..kvm_msr_entry::default()
+        };
+        let Ok(mut list) = Msrs::from_entries(&[entry]) else {
+            return false;
+        };
+        // SAFETY: every processor that runs this has a time stamp counter.
+        let before = unsafe { _rdtsc() };
+        let read = self.fd.get_msrs(&mut list).is_ok_and(|count| count == 1);
+        // SAFETY: as above.
+        let after = unsafe { _rdtsc() };
+        let guest = list.as_slice().first().map_or(0, |entry| entry.data);
+        read && (before..=after).contains(&guest)
     }
 
     /// KVM's descriptor of it.

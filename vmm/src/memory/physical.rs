@@ -7,10 +7,11 @@
 //! stays valid, whatever becomes of the block behind it.
 
 use dangless_core::address::{GuestPhysical, LARGE_PAGE_SIZE};
-use kvm_bindings::kvm_userspace_memory_region;
+use kvm_bindings::{kvm_userspace_memory_region, KVM_MEM_READONLY};
 use kvm_ioctls::VmFd;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -65,6 +66,8 @@ struct State {
     vm: Arc<VmFd>,
     /// Bytes covered by memory slots.
     covered: u64,
+    /// Bytes attached beyond the limit.
+    attached: u64,
     /// The slots that KVM knows, by number.
     slots: Vec<kvm_userspace_memory_region>,
     /// First block never handed out.
@@ -134,6 +137,7 @@ impl Physical {
             state: Mutex::new(State {
                 vm,
                 covered: 0,
+                attached: 0,
                 slots: Vec::new(),
                 next: 0,
                 free: BTreeMap::new(),
@@ -239,6 +243,34 @@ impl Physical {
         }
         state.vm = vm;
         Ok(())
+    }
+
+    /// Lets the guest read memory of this process outside the reservation, which must stay mapped
+    /// while the machine lives: whole pages; where the guest, which can address `reach` bytes, finds
+    /// them.
+    ///
+    /// # Errors
+    /// [`MemoryError::Slot`] if KVM refuses, [`MemoryError::Exhausted`] if there is no room left.
+    pub fn attach(&self, host: Range<u64>, reach: u64) -> Result<GuestPhysical, MemoryError> {
+        let mut state = self.lock();
+        let size = host.end - host.start;
+        let at = self.limit + state.attached;
+        if at + size > reach {
+            return Err(MemoryError::Exhausted { limit: self.limit });
+        }
+        let region = kvm_userspace_memory_region {
+            slot: state.slots.len() as u32,
+            flags: KVM_MEM_READONLY,
+            guest_phys_addr: at,
+            memory_size: size,
+            userspace_addr: host.start,
+        };
+        // SAFETY: the caller keeps the range mapped; KVM only reads it, and no other slot is there.
+        unsafe { state.vm.set_user_memory_region(region) }
+            .map_err(|source| MemoryError::Slot { size, source })?;
+        state.attached += size.next_multiple_of(LARGE_PAGE_SIZE);
+        state.slots.push(region);
+        Ok(GuestPhysical(at))
     }
 
     /// Takes blocks back and drops their contents. Blocks that are not in use as `what` stay.

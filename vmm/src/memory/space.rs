@@ -336,6 +336,26 @@ impl Space {
         Ok(())
     }
 
+    /// Maps attached memory where nothing is mapped.
+    ///
+    /// # Errors
+    /// When guest memory is used up.
+    pub fn map_attached(
+        &self,
+        range: Range<u64>,
+        memory: GuestPhysical,
+    ) -> Result<(), MemoryError> {
+        let mut state = self.lock();
+        // Blocks remember which page-table entries there are.
+        self.back(&mut state, &range)?;
+        let area = Area {
+            protection: libc::PROT_READ,
+            backing: Backing::Attached(memory.0.wrapping_sub(range.start)),
+        };
+        state.areas.insert(range, area);
+        Ok(())
+    }
+
     /// Makes page-table entries for an area's range, as far as there is memory for tables: what is
     /// missing is made at a fault.
     fn link(&self, state: &mut State, range: &Range<u64>, area: Area) {
@@ -370,10 +390,16 @@ impl Space {
             write: area.protection & libc::PROT_WRITE != 0,
             execute: area.protection & libc::PROT_EXEC != 0,
         };
+        let physical = match area.backing {
+            Backing::Attached(distance) => GuestPhysical(part.start.wrapping_add(distance)),
+            Backing::Anonymous | Backing::Host { .. } => {
+                granule.block.add(part.start % LARGE_PAGE_SIZE)
+            }
+        };
         self.mapper()
             .map(
                 GuestVirtual(part.start),
-                granule.block.add(part.start % LARGE_PAGE_SIZE),
+                physical,
                 part.end - part.start,
                 flags,
             )
@@ -441,6 +467,7 @@ impl Space {
                 match area.backing {
                     Backing::Anonymous => self.physical.discard(physical, length),
                     Backing::Host { .. } => self.physical.reset(physical, length),
+                    Backing::Attached(_) => {}
                 }
             }
             self.free_empty(&mut state, range);
@@ -494,7 +521,11 @@ impl Space {
         let write = protection & libc::PROT_WRITE != 0;
         let parts = state.areas.within(range.clone());
         for (part, area) in &parts {
-            if write && area.backing == (Backing::Host { may_write: false }) {
+            let never = matches!(
+                area.backing,
+                Backing::Host { may_write: false } | Backing::Attached(_)
+            );
+            if write && never {
                 return Err(Errno(libc::EACCES));
             }
             if write && area.protection & libc::PROT_WRITE == 0 && part.end - part.start <= 1 << 30
@@ -541,7 +572,9 @@ impl Space {
     pub fn relocate(&self, from: &Range<u64>, to: &Range<u64>) -> Result<Stale, Errno> {
         let mut state = self.lock();
         let area = match state.areas.within(from.clone()).as_slice() {
-            [(part, area)] if part == from => *area,
+            [(part, area)] if part == from && !matches!(area.backing, Backing::Attached(_)) => {
+                *area
+            }
             _ => return Err(Errno(libc::EFAULT)),
         };
         self.back(&mut state, to).map_err(|_| Errno(libc::ENOMEM))?;

@@ -58,7 +58,7 @@ impl Space {
             Access::Read => libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
             Access::Write => libc::PROT_WRITE,
         };
-        if area.protection & right == 0 {
+        if area.protection & right == 0 || matches!(area.backing, Backing::Attached(_)) {
             return Err(unmapped);
         }
         let piece_end = (at / LARGE_PAGE_SIZE + 1) * LARGE_PAGE_SIZE;

@@ -15,6 +15,11 @@ pub enum Backing {
         /// Whether `mprotect` may make it writable.
         may_write: bool,
     },
+    /// Memory of the host that the guest may only read ([`Physical::attach`]). What is added to an
+    /// address gives the guest-physical one.
+    ///
+    /// [`Physical::attach`]: super::physical::Physical::attach
+    Attached(u64),
 }
 
 /// One area.

@@ -4,6 +4,7 @@ use super::{ending, Error, Profile, Sandbox};
 use crate::loader::elf::ElfError;
 use crate::loader::family::{self, Family, Search};
 use crate::loader::interpose::Islands;
+use crate::loader::vdso::Vdso;
 use crate::loader::{elf, image, stack};
 use crate::machine::boot::Machine;
 use crate::machine::diagnose::Context;
@@ -125,6 +126,21 @@ impl Sandbox {
             }
             None => None,
         };
+        // Without one the time is a system call.
+        let vdso = Vdso::of_host()
+            .filter(|_| processor.vcpu.shares_counter())
+            .and_then(|mut vdso| {
+                // Where page tables are shadowed, the guest's ring 3 is the host's own.
+                if !machine.shadow_paging {
+                    vdso.ask_for_processor();
+                }
+                vdso.map(&space, &machine.physical, machine.reach())
+            });
+        let vdso = vdso.map_or(0, |placed| {
+            let start = placed.code.start;
+            modules.add_image(PathBuf::from("[vdso]"), placed.image, placed.code);
+            start
+        });
         let mut errno_location = 0;
         let mut protected = false;
         for (path, family, bias) in loaded {
@@ -143,7 +159,10 @@ impl Sandbox {
             &space,
             &elf,
             &image,
-            linker.map_or(0, |(bias, _)| bias),
+            Bases {
+                linker: linker.map_or(0, |(bias, _)| bias),
+                vdso,
+            },
             &bounds,
         )?;
         machine.extend_direct_map()?;
@@ -208,7 +227,7 @@ impl Sandbox {
         space: &Space,
         elf: &elf::Elf,
         image: &image::Image,
-        base: u64,
+        bases: Bases,
         bounds: &Range<u64>,
     ) -> Result<u64, Error> {
         let rights = libc::PROT_READ
@@ -242,7 +261,8 @@ impl Sandbox {
             },
             header_count: elf.header_count,
             entry: elf.entry.wrapping_add(image.bias),
-            base,
+            base: bases.linker,
+            vdso: bases.vdso,
             random: random()?,
         };
         stack::build(
@@ -255,6 +275,12 @@ impl Sandbox {
         )
         .map_err(|_| Error::Arguments)
     }
+}
+
+/// Where there are other objects than the program, 0 for those that there are not.
+struct Bases {
+    linker: u64,
+    vdso: u64,
 }
 
 /// The dynamic linker that a program asks for.
