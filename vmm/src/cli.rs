@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "dangless-vmm", version, arg_required_else_help = true)]
 #[command(
-    after_help = "exit status: the program's own, 128+signal, 1 (or --exit-code) after a report, 125 if the VMM fails"
+    after_help = "exit status: the program's own, or death by its signal; 1 (or --exit-code) after a report; 125 if the VMM fails"
 )]
 pub struct Arguments {
     /// How the heap is treated.

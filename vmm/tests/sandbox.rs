@@ -1,5 +1,6 @@
 //! The library as an embedder uses it: outcomes as values, captured output, several at once.
 
+use dangless_vmm::exec::Policy;
 use dangless_vmm::report::Kind;
 use dangless_vmm::{Error, Outcome, Profile, Sandbox, Status, Stdio};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ const PROGRAM: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int main(int count, char **words) {
@@ -35,6 +37,28 @@ int main(int count, char **words) {
             total++;
         }
         printf("%zu\n", total);
+        return 0;
+    }
+    if (!strcmp(what, "fork") || !strcmp(what, "exec")) {
+        int status = 0, exec = what[0] == 'e';
+        char *object = malloc(40);
+        if (exec) {
+            execl("/bin/busybox", "echo", "replaced", (char *)0);
+            perror("parent");
+        }
+        pid_t child = fork();
+        if (child == 0 && exec) {
+            execl("/bin/busybox", "echo", "replaced", (char *)0);
+            perror("child");
+            _exit(3);
+        }
+        if (child == 0) {
+            free(object);
+            _exit(object[1]);
+        }
+        waitpid(child, &status, 0);
+        object[0] = 1;
+        printf("child %d\n", status >> 8);
         return 0;
     }
     if (!strcmp(what, "where")) {
@@ -184,4 +208,39 @@ fn what_cannot_run_is_an_error() {
         Sandbox::new(missing).run(),
         Err(Error::Open { .. })
     ));
+}
+
+#[test]
+fn a_childs_error_is_told_by_the_child() {
+    let fixture = Fixture::new();
+    let outcome = fixture.run(&["fork"]);
+    assert_eq!(outcome.status, Status::Exited(0));
+    assert!(outcome.reports.is_empty());
+    assert_eq!(text(&outcome.stdout), "child 1\n");
+    assert!(text(&outcome.stderr).contains("heap-use-after-free"));
+    let sandbox = fixture.sandbox(&["fork"]).children(|outcome| {
+        // In the child: a panic would not be seen as one.
+        if outcome.reports.len() == 1 {
+            77
+        } else {
+            0
+        }
+    });
+    let outcome = sandbox.run().expect("it runs");
+    assert_eq!(text(&outcome.stdout), "child 77\n");
+    assert_eq!(text(&outcome.stderr), "");
+}
+
+#[test]
+fn programs_are_replaced_as_the_embedder_allows() {
+    let fixture = Fixture::new();
+    let outcome = fixture.run(&["exec"]);
+    assert_eq!(text(&outcome.stdout), "child 3\n");
+    let refused = "Operation not permitted\n";
+    let both = format!("parent: {refused}child: {refused}");
+    assert_eq!(text(&outcome.stderr), both);
+    let sandbox = fixture.sandbox(&["exec"]).exec(Policy::Native);
+    let outcome = sandbox.run().expect("it runs");
+    assert_eq!(text(&outcome.stdout), "replaced\nchild 0\n");
+    assert_eq!(text(&outcome.stderr), format!("parent: {refused}"));
 }

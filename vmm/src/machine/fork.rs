@@ -233,6 +233,9 @@ impl Thread {
     /// `execve`; comes back only if that failed.
     pub(super) fn become_other(&mut self, request: Request) -> Errno {
         let program = Arc::clone(&self.program);
+        if !self.is_child && !program.alone {
+            return Errno(libc::EPERM);
+        }
         let prepared = match &program.policy {
             Policy::Refuse => return Errno(libc::EPERM),
             Policy::Native => Prepared::native(request),

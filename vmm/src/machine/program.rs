@@ -41,6 +41,8 @@ pub struct Program {
     pub(super) farewell: Box<Farewell>,
     /// What becomes of `execve`.
     pub(super) policy: Policy,
+    /// Whether the first process is the program's alone.
+    pub(super) alone: bool,
     /// Whether programs that cannot be protected are refused.
     pub(super) require_protection: bool,
 }
@@ -66,6 +68,8 @@ pub struct Parts {
     pub farewell: Box<Farewell>,
     /// What becomes of `execve`.
     pub policy: Policy,
+    /// Whether the first process is the program's alone.
+    pub alone: bool,
     /// Whether programs that cannot be protected are refused.
     pub require_protection: bool,
 }
@@ -95,6 +99,7 @@ impl Program {
             crew: Arc::new(Crew::default()),
             farewell: parts.farewell,
             policy: parts.policy,
+            alone: parts.alone,
             require_protection: parts.require_protection,
         }
     }

@@ -157,6 +157,8 @@ pub struct Sandbox {
     directory: Option<PathBuf>,
     file: Option<File>,
     policy: Policy,
+    /// Whether the program has this process for itself.
+    alone: bool,
     children: Option<Arc<Teller>>,
     profile: Profile,
     ring: RingChoice,
@@ -181,6 +183,7 @@ impl Sandbox {
             directory: None,
             file: None,
             policy: Policy::Refuse,
+            alone: false,
             children: None,
             profile: Profile::Detect,
             ring: RingChoice::Auto,
@@ -262,8 +265,9 @@ impl Sandbox {
 
     /// What becomes of `execve`. Default: EPERM.
     ///
-    /// A program that is replaced takes this process with it, unless it is a child of the first:
-    /// in a process that does other things too, [`Sandbox::run`] lets only children do it.
+    /// A program that is replaced takes this process with it, unless it is a child of the first
+    /// one. So under [`Sandbox::run`], in a process that does other things too, only children may
+    /// be replaced; the first gets EPERM in any case.
     #[must_use]
     pub fn exec(mut self, policy: Policy) -> Self {
         self.policy = policy;
@@ -375,7 +379,8 @@ impl Sandbox {
     ///
     /// # Errors
     /// As [`Sandbox::run`].
-    pub fn run_on_this_thread(self) -> Result<Outcome, Error> {
+    pub fn run_on_this_thread(mut self) -> Result<Outcome, Error> {
+        self.alone = true;
         self.run_here()
     }
 

@@ -209,6 +209,7 @@ impl Sandbox {
             islands: protects.then_some(islands),
             farewell: ending::farewell(self.children.take()),
             policy: std::mem::take(&mut self.policy),
+            alone: self.alone,
             require_protection: self.require_protection,
         };
         let entry = match linker {
