@@ -31,6 +31,20 @@ impl Link {
         // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
         let kvm = unsafe { Kvm::from_raw_fd(hide(low.as_raw_fd())?) };
         drop(low);
+        Self::over(kvm)
+    }
+
+    /// A new empty machine, in a child process: KVM itself stays open across a fork, and the child
+    /// may have no way to open it (another root, another user).
+    ///
+    /// # Errors
+    /// When the host cannot.
+    pub fn again(&self) -> Result<Self, HostError> {
+        // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
+        Self::over(unsafe { Kvm::from_raw_fd(hide(self.kvm.as_raw_fd())?) })
+    }
+
+    fn over(kvm: Kvm) -> Result<Self, HostError> {
         let low = kvm.create_vm().map_err(HostError::call("KVM_CREATE_VM"))?;
         // SAFETY: as above.
         let vm = unsafe { kvm.create_vmfd_from_rawfd(hide(low.as_raw_fd())?) }

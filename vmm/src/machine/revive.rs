@@ -7,7 +7,6 @@
 use super::area::Area;
 use super::boot::{BootError, Machine};
 use super::host::HostError;
-use super::link::Link;
 use super::processor::Processor;
 use super::vcpu::Vcpu;
 use kvm_bindings::{kvm_regs, kvm_sregs, kvm_xsave};
@@ -58,7 +57,8 @@ impl Machine {
         others: impl IntoIterator<Item = Area>,
     ) -> Result<(), BootError> {
         self.forget_vcpus(processor.area.base(), others);
-        *self.link() = Link::new()?;
+        let link = self.link().again()?;
+        *self.link() = link;
         let vm = Arc::clone(&self.link().vm);
         self.physical.adopt(vm)?;
         processor.vcpu = self.vcpu(&processor.area)?;
