@@ -17,6 +17,7 @@
 //! | `epoch` | several processors: memory waits until all have flushed |
 //! | `threads` | heaps of threads that start and end |
 //! | `extent` | objects of more than a mebibyte |
+//! | `reallocate` | what stays, moves with its memory, or is copied |
 //! | `object` | from an address to its object; descriptions |
 //! | `ledger`, `depot` | sizes and stacks of objects |
 //! | `class` | size classes |
@@ -38,6 +39,7 @@ mod ledger;
 mod lock;
 mod machine;
 mod object;
+mod reallocate;
 mod revoke;
 mod space;
 mod tables;

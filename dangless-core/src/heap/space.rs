@@ -23,12 +23,12 @@ use super::object::Object;
 use super::revoke::{Edited, Freed, Queue, BATCH};
 use super::threads::Orphans;
 use super::window::{bit_of, Windows};
-use super::{FreeError, Layout, OutOfMemory, ReallocateError};
+use super::{FreeError, Layout, OutOfMemory};
 use crate::abi::config::Config;
 use crate::address::{GuestPhysical, GuestVirtual};
 
 /// Largest object, as `malloc` has it: `PTRDIFF_MAX`.
-const MOST: u64 = i64::MAX as u64;
+pub(super) const MOST: u64 = i64::MAX as u64;
 /// Largest alignment.
 const MOST_ALIGN: u64 = 1 << 30;
 /// [`Config::profile`] that records who allocated and freed.
@@ -265,39 +265,8 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Moves the object that starts at `at` to one of `size` bytes, always to a new address, so
-    /// that stale pointers to the old one are found. After an error nothing has changed.
-    ///
-    /// # Errors
-    /// As `free` and `allocate`.
-    pub fn reallocate(
-        &self,
-        heap: &mut Heap,
-        at: GuestVirtual,
-        size: u64,
-        frames: &[u64],
-        thread: u64,
-    ) -> Result<GuestVirtual, ReallocateError> {
-        let old = self.usable_size(at)?;
-        let layout = Layout {
-            size,
-            align: 1,
-            zeroed: false,
-        };
-        let new = self.allocate(heap, layout, frames, thread)?;
-        // SAFETY: both objects are live: the old one was found to be so, and a program that frees
-        // it meanwhile in another thread faults in this copy as it would in its own.
-        unsafe { self.machine.copy(at, new, old.min(size)) };
-        if let Err(error) = self.free(heap, at, frames, thread) {
-            // Another thread freed it meanwhile: the copy is nobody's.
-            self.free(heap, new, frames, thread)?;
-            return Err(error.into());
-        }
-        Ok(new)
-    }
-
     /// The number of a stack, cut to the depth that is wanted.
-    fn stack(&self, frames: &[u64], thread: u64) -> StackId {
+    pub(super) fn stack(&self, frames: &[u64], thread: u64) -> StackId {
         if !self.detect {
             return 0;
         }

@@ -137,7 +137,7 @@ fn too_large_is_out_of_memory() {
     }
     let object = model.allocate(150 << 20, 1, true).unwrap();
     assert_eq!(model.allocate(150 << 20, 1, false), Err(OutOfMemory));
-    let error = model.reallocate(object, 180 << 20).unwrap_err();
+    let error = model.reallocate(object, 200 << 20).unwrap_err();
     assert_eq!(error, OutOfMemory.into());
     model.check_all();
     model.free(object);
@@ -156,6 +156,46 @@ fn reallocation_moves_contents() {
         model.check_all();
         model.finish();
     }
+}
+
+#[test]
+fn large_objects_move_without_a_copy() {
+    for (kind, profile, budget) in SETTINGS {
+        let mut model = Model::new(kind, profile, budget);
+        model.allocate(3 << 20, 1, false).unwrap();
+        let copied = |model: &Model| {
+            let copied = &model.machine().copied;
+            copied.load(std::sync::atomic::Ordering::Relaxed)
+        };
+        for size in [5 << 20, 5 << 20, 60 << 20, 70 << 20, 20 << 20, 2 << 20] {
+            model.reallocate(0, size).unwrap();
+            assert_eq!(copied(&model), 0);
+        }
+        // A stale pointer to any of the old places finds nothing, and is known.
+        model.drain();
+        model.check_all();
+        for dead in model.dead.clone() {
+            model.free_wrongly(dead.at, FreeError::Double);
+        }
+        model.reallocate(0, 100).unwrap();
+        assert_eq!(copied(&model), 100);
+        model.finish();
+    }
+}
+
+#[test]
+fn an_object_stays_where_its_class_fits_unless_bugs_are_looked_for() {
+    let mut model = Model::new(RING0, 2, 1000);
+    for (size, new) in [(100, 110), (5000, 8000), (3 << 20, 4 << 20)] {
+        model.allocate(size, 1, false).unwrap();
+        let at = model.live[0].at;
+        model.reallocate(0, new).unwrap();
+        assert_eq!(model.live[0].at, at);
+        model.reallocate(0, new * 4).unwrap();
+        assert_ne!(model.live[0].at, at);
+        model.free(0);
+    }
+    model.finish();
 }
 
 #[test]

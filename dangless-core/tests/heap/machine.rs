@@ -68,6 +68,8 @@ pub struct Simulation {
     /// The clock that counts epochs.
     clock: AtomicU64,
     time: AtomicU64,
+    /// Bytes that the heap copied.
+    pub copied: AtomicU64,
     /// Times that the heap was in a hurry.
     pub hurries: AtomicU64,
     /// Flushes so far.
@@ -98,6 +100,7 @@ impl Simulation {
             clock: AtomicU64::new(0),
             time: AtomicU64::new(0),
             hurries: AtomicU64::new(0),
+            copied: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
         }
     }
@@ -316,6 +319,7 @@ unsafe impl Machine for Simulation {
     }
 
     unsafe fn copy(&self, from: GuestVirtual, to: GuestVirtual, bytes: u64) {
+        self.copied.fetch_add(bytes, Ordering::Relaxed);
         for offset in (0..bytes).step_by(8) {
             self.write(to.add(offset), self.read(from.add(offset)));
         }

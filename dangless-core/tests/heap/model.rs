@@ -20,6 +20,8 @@ pub struct Object {
     seed: u64,
     thread: u64,
     free_thread: u64,
+    /// What it was reallocated from, in the end.
+    origin: u64,
     /// Physical pieces: start and length.
     pieces: Vec<(u64, u64)>,
 }
@@ -76,8 +78,8 @@ pub struct Model {
     pub dead: Vec<Object>,
     /// Pages that some object ever had.
     pages: HashSet<u64>,
-    /// Physical pieces of live objects.
-    taken: BTreeMap<u64, u64>,
+    /// Physical pieces of live objects: length and origin, by start.
+    taken: BTreeMap<u64, (u64, u64)>,
     detect: bool,
     immediate: bool,
     count: u64,
@@ -104,9 +106,10 @@ impl Model {
         self.space.machine()
     }
 
-    fn overlaps(&self, start: u64, length: u64) -> bool {
-        let before = self.taken.range(..start + length).next_back();
-        before.is_some_and(|(at, bytes)| at + bytes > start)
+    /// Origin of the live object that has any of these bytes.
+    fn owner(&self, start: u64, length: u64) -> Option<u64> {
+        let (at, (bytes, origin)) = self.taken.range(..start + length).next_back()?;
+        (at + bytes > start).then_some(*origin)
     }
 
     pub fn allocate(&mut self, size: u64, align: u64, zeroed: bool) -> Result<usize, OutOfMemory> {
@@ -117,6 +120,7 @@ impl Model {
             seed: self.count,
             thread: self.count % 3,
             free_thread: 0,
+            origin: self.count,
             pieces: Vec::new(),
         };
         let layout = Layout {
@@ -156,10 +160,10 @@ impl Model {
                 .add(object.size.max(1))
                 .min(at.align_down(PAGE_SIZE).add(PAGE_SIZE));
             assert!(
-                !self.overlaps(start, end.0 - at.0),
+                self.owner(start, end.0 - at.0).is_none(),
                 "{object:?} overlaps a live object"
             );
-            self.taken.insert(start, end.0 - at.0);
+            self.taken.insert(start, (end.0 - at.0, object.origin));
             object.pieces.push((start, end.0 - at.0));
         }
         for offset in object.words() {
@@ -233,7 +237,8 @@ impl Model {
                 return Err(error);
             }
         }
-        assert_ne!(new.at, old.at);
+        let stays = !self.detect && new.at == old.at;
+        assert!(stays || new.at != old.at);
         for offset in old.words().into_iter().filter(|offset| offset + 8 <= size) {
             assert_eq!(
                 self.machine().read(new.at.add(offset)),
@@ -242,6 +247,15 @@ impl Model {
             );
         }
         self.release_pieces(&old);
+        if stays {
+            for at in old.pages() {
+                self.pages.remove(&(at.0 / PAGE_SIZE));
+            }
+            new.seed = old.seed;
+            new.thread = old.thread;
+            self.adopt(new);
+            return Ok(());
+        }
         // The stack of the free is the one of the call.
         old.seed = new.seed;
         old.thread = u64::MAX;
@@ -273,8 +287,10 @@ impl Model {
                 continue;
             };
             assert!(!revoked, "{object:?} is reachable");
+            // What was moved with its memory may still be reached as it was: it is the same.
+            let owner = self.owner(reached, 1);
             assert!(
-                !self.overlaps(reached, 1),
+                owner.is_none_or(|origin| origin == object.origin),
                 "{object:?} reaches a live object"
             );
         }
