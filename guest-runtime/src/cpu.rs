@@ -105,6 +105,18 @@ unsafe impl Machine for Cpu {
         exit::hurry();
     }
 
+    fn roots(&self, visit: impl FnMut(u64)) -> bool {
+        crate::roots::visit(visit)
+    }
+
+    fn words(&self, at: GuestVirtual, bytes: u64, mut visit: impl FnMut(u64)) {
+        for offset in (0..bytes / 8 * 8).step_by(8) {
+            // SAFETY: the caller names part of a live object; its program may write it, which a
+            // volatile read does not mind.
+            visit(unsafe { ((at.0 + offset) as *const u64).read_volatile() });
+        }
+    }
+
     unsafe fn copy(&self, from: GuestVirtual, to: GuestVirtual, bytes: u64) {
         // SAFETY: the caller promises two live objects; they do not overlap.
         unsafe {

@@ -72,6 +72,11 @@ pub fn tick() {
     request(Request::Tick, 0, 0, 0);
 }
 
+/// Has the VMM list, in this vCPU's area, what the program has touched from address `from` on.
+pub fn roots(from: u64) {
+    request(Request::Roots, from, 0, 0);
+}
+
 /// Has the VMM make the other processors catch up.
 pub fn hurry() {
     request(Request::Hurry, 0, 0, 0);

@@ -16,6 +16,7 @@ mod exit;
 mod family;
 mod log;
 mod memory;
+mod roots;
 mod stack;
 mod upcall;
 

@@ -2,6 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use dangless_vmm::syscalls::strace::filter::Filter;
+use dangless_vmm::Reclaim;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -47,6 +48,14 @@ pub struct Arguments {
     /// Frames kept of allocation and free stacks, 0 to 32.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(0..=32))]
     pub stack_depth: u64,
+
+    /// Addresses for heap objects (default: 64T).
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub alias_size: Option<u64>,
+
+    /// When addresses that no pointer refers to are used again: auto, never, or after SIZE of them.
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = reclaim)]
+    pub reclaim: Reclaim,
 
     /// Exit status after a report.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(0..=255))]
@@ -174,6 +183,16 @@ fn size(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+fn reclaim(text: &str) -> Result<Reclaim, String> {
+    match text {
+        "auto" => Ok(Reclaim::Auto),
+        "never" => Ok(Reclaim::Never),
+        _ => size(text)
+            .map(Reclaim::After)
+            .map_err(|error| format!("neither auto nor never: {error}")),
+    }
+}
+
 fn variable(text: &str) -> Result<(OsString, OsString), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
@@ -199,6 +218,14 @@ mod tests {
         for wrong in ["", "M", "1M", "-1G", "99999999999T", "4GB"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn reclaim_is_a_word_or_a_size() {
+        assert_eq!(reclaim("auto"), Ok(Reclaim::Auto));
+        assert_eq!(reclaim("never"), Ok(Reclaim::Never));
+        assert_eq!(reclaim("1G"), Ok(Reclaim::After(1 << 30)));
+        assert!(reclaim("often").is_err() && reclaim("1M").is_err());
     }
 
     #[test]

@@ -104,6 +104,10 @@ fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
             sandbox = sandbox.directory(directory);
         }
     }
+    if let Some(bytes) = arguments.alias_size {
+        sandbox = sandbox.alias_size(bytes);
+    }
+    sandbox = sandbox.reclaim(arguments.reclaim);
     let outcome = sandbox.run_on_this_thread()?;
     tell(&arguments, &base, &outcome)?;
     Ok(match outcome.status {

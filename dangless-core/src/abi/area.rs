@@ -31,6 +31,21 @@ pub const STACK_SIZE: u64 = 64 << 10;
 /// Bytes of the whole area.
 pub const SIZE: u64 = 128 << 10;
 
+/// Most pieces in one answer to [`Request::Roots`](super::exit::Request::Roots).
+pub const MOST_ROOTS: usize = 200;
+
+/// Pieces of guest-physical memory that may hold pointers of the program.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Roots {
+    /// Valid pieces, at most [`MOST_ROOTS`].
+    pub count: u64,
+    /// Where to go on asking; 0 after the last piece.
+    pub next: u64,
+    /// Guest-physical address and length of each, multiples of 8.
+    pub pieces: [[u64; 2]; MOST_ROOTS],
+}
+
 /// The data at the start of the area. Offsets of the first fields are known to assembly.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -64,6 +79,8 @@ pub struct VcpuArea {
     pub stack_high: u64,
     /// What `Request::Walk` found.
     pub walk: Frames,
+    /// What `Request::Roots` answers with.
+    pub roots: Roots,
     /// The error record that `Request::Report` and `Upcall::Describe` speak of.
     pub error: ErrorRecord,
 }

@@ -28,4 +28,7 @@ pub struct Config {
     /// Share of run time, in thousandths, that immediate revocation may take before frees are
     /// queued; 1000 is no limit.
     pub revoke_budget: u64,
+    /// Windows of 2 MiB to use between two reclaims; 0 to let the heap choose, `u64::MAX` to never
+    /// use an address twice.
+    pub reclaim: u64,
 }

@@ -67,6 +67,9 @@ numbered!(
         /// Memory waits for other processors: interrupt those whose `flushed` is neither 0 nor the
         /// clock and have them drain. Answers 0.
         Hurry = 10,
+        /// Guest memory that the program has touched, for a conservative search: what its mappings
+        /// from address [RDI] on hold, into `roots` of the area. Answers 0.
+        Roots = 11,
     }
 );
 

@@ -126,6 +126,11 @@ impl<M: Machine> Space<M> {
         self.machine.clock().fetch_max(1, Ordering::SeqCst);
     }
 
+    /// Whether no more than one processor was ever started.
+    pub(super) fn has_one_processor(&self) -> bool {
+        self.epochs.processors.load(Ordering::SeqCst) <= 1
+    }
+
     /// Flushes, if other processors have advanced the clock since this one did last, and says so;
     /// where it was outside, it is not any more.
     pub fn catch_up(&self) {
@@ -272,9 +277,10 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Memory is short: sees everything that was freed returned, whatever it takes.
+    /// Memory, or addresses, are short: sees everything that was freed returned, whatever it takes.
     pub(super) fn return_all(&self, heap: &mut Heap) {
         self.drain(heap);
+        self.reclaim_in_need(heap);
         for _ in 0..HURRIES {
             if !self.is_waiting() {
                 return;

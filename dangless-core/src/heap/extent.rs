@@ -95,7 +95,7 @@ impl<M: Machine> Space<M> {
     fn place_extent(&self, blocks: u64, new: u64, align: u64) -> Result<Place, OutOfMemory> {
         const RECORD: u64 = core::mem::size_of::<Extent>() as u64;
         let extent = self.record::<Extent>(RECORD).ok_or(OutOfMemory)?;
-        let Some(first) = self.windows.reserve(blocks, align) else {
+        let Some(first) = self.reserve_windows(blocks, align) else {
             self.give_record(extent, RECORD);
             return Err(OutOfMemory);
         };
@@ -236,6 +236,16 @@ impl<M: Machine> Space<M> {
         if let Some(run) = run {
             self.blocks.give(&self.machine, run);
         }
+    }
+
+    /// Whether any block is still the extent's.
+    pub(super) fn has_blocks(&self, extent: Handle<Extent>) -> bool {
+        let start = GuestVirtual(extent.start.load(Ordering::Relaxed));
+        let first = self.windows.number_of(start).unwrap_or(0);
+        (first..first + extent.blocks()).any(|number| {
+            let window = self.windows.record(&self.machine, number);
+            window.is_some_and(|window| block(&window).load(Ordering::Relaxed) != 0)
+        })
     }
 
     /// Takes the translations of whole windows away and sees them gone.

@@ -143,6 +143,18 @@ impl Front {
         self.chunk
     }
 
+    /// Calls `visit` with first and number of the windows that the front has come to.
+    pub fn for_windows(&self, class: &Class, mut visit: impl FnMut(u64, u64)) {
+        if self.chunk.is_none() {
+            return;
+        }
+        for (group, first) in class.groups().zip(self.first_windows) {
+            if let Some(first) = first.checked_sub(1) {
+                visit(first, group.columns.into());
+            }
+        }
+    }
+
     /// Whether so many columns are lost that a new generation is better.
     pub const fn is_worn(&self) -> bool {
         self.lost * 2 > self.columns - self.left
@@ -263,8 +275,7 @@ impl<M: Machine> Space<M> {
         let place = &mut front.first_windows[group.index as usize];
         if *place == 0 {
             let first = self
-                .windows
-                .reserve(group.columns.into(), LARGE_PAGE_SIZE)
+                .reserve_windows(group.columns.into(), LARGE_PAGE_SIZE)
                 .ok_or(OutOfMemory)?;
             *place = first + 1;
             if let Some(ledger) = front.ledger {

@@ -135,7 +135,10 @@ impl Queue {
             };
             for window in first..first + u64::from(group.columns) {
                 if let Some(window) = space.windows.record(&space.machine, window) {
-                    window.ledger.set(None);
+                    // A window that was reclaimed may have another one by now.
+                    if window.ledger.get() == Some(ledger) {
+                        window.ledger.set(None);
+                    }
                 }
             }
         }

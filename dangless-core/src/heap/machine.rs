@@ -42,6 +42,12 @@ pub unsafe trait Machine: Flusher {
     fn clock(&self) -> &AtomicU64;
     /// Asks for all other processors to catch up soon, whatever they run.
     fn hurry(&self);
+    /// Calls `visit` with every word that the program may hold a pointer in, the heap's own objects
+    /// excepted: registers, stacks, globals, mappings. Called in an allocation of the only
+    /// thread. `false` where that cannot be done.
+    fn roots(&self, visit: impl FnMut(u64)) -> bool;
+    /// Calls `visit` with each whole word of part of a live object, from an 8-byte boundary.
+    fn words(&self, at: GuestVirtual, bytes: u64, visit: impl FnMut(u64));
     /// Copies between two objects.
     ///
     /// # Safety

@@ -4,8 +4,8 @@
 //! fresh addresses mapped onto a whole chunk by one large-page entry; it gives addresses to one
 //! *column* of the chunk, one object on each page, so that every object has a virtual page that no
 //! other object uses. Freeing an object takes its page out of its window; only after the flush
-//! that follows is its memory handed out again, under new addresses. Addresses are never handed
-//! out twice.
+//! that follows is its memory handed out again, under new addresses. Addresses are handed out
+//! again only when no word of the program refers to them (`reclaim`).
 //!
 //! | module | holds |
 //! | --- | --- |
@@ -17,6 +17,7 @@
 //! | `epoch` | several processors: memory waits until all have flushed |
 //! | `threads` | heaps of threads that start and end |
 //! | `extent` | objects of more than a mebibyte |
+//! | `reclaim` | using addresses again that no pointer refers to |
 //! | `reallocate` | what stays, moves with its memory, or is copied |
 //! | `object` | from an address to its object; descriptions |
 //! | `ledger`, `depot` | sizes and stacks of objects |
@@ -40,6 +41,7 @@ mod lock;
 mod machine;
 mod object;
 mod reallocate;
+mod reclaim;
 mod revoke;
 mod space;
 mod tables;

@@ -20,6 +20,7 @@ use super::ledger::{History, Ledger};
 use super::lock::SpinLock;
 use super::machine::Machine;
 use super::object::Object;
+use super::reclaim::Reclaim;
 use super::revoke::{Edited, Freed, Queue, BATCH};
 use super::threads::Orphans;
 use super::window::{bit_of, Windows};
@@ -56,6 +57,7 @@ pub struct Space<M: Machine> {
     pub(super) budget: Budget,
     pub(super) epochs: Epochs,
     pub(super) orphans: Orphans,
+    pub(super) reclaim: Reclaim,
 }
 
 /// A thread's part of the heap.
@@ -93,6 +95,10 @@ impl<M: Machine> Space<M> {
     pub fn new(machine: M, config: &Config) -> Result<Self, OutOfMemory> {
         let (arena, blocks, mut depot) = (Arena::new(), Blocks::new(), Depot::closed());
         let detect = config.profile == DETECT;
+        let windows = Windows::new(
+            GuestVirtual(config.alias_start),
+            GuestVirtual(config.alias_end),
+        );
         if detect {
             depot.open(&machine, &arena, &blocks).ok_or(OutOfMemory)?;
         }
@@ -104,10 +110,8 @@ impl<M: Machine> Space<M> {
             } else {
                 &class::DENSE
             },
-            windows: Windows::new(
-                GuestVirtual(config.alias_start),
-                GuestVirtual(config.alias_end),
-            ),
+            reclaim: Reclaim::new(config.reclaim, windows.count()),
+            windows,
             blocks,
             arena,
             directories: SpinLock::new(()),
@@ -149,16 +153,16 @@ impl<M: Machine> Space<M> {
         }
         let stack = self.stack(frames, thread);
         let Some(number) = class::number_for(layout.size, align) else {
+            self.reclaim_if_due(heap);
             let extent = || self.allocate_extent(layout.size, align, layout.zeroed, stack);
             return extent().or_else(|_| {
                 self.return_all(heap);
                 extent()
             });
         };
-        let front = &mut heap.fronts[number];
-        let taken = match front.take(self.class(number)) {
+        let taken = match heap.fronts[number].take(self.class(number)) {
             Some(taken) => taken,
-            None => match self.take_slowly(front, number) {
+            None => match self.take_or_reclaim(heap, number) {
                 Ok(taken) => taken,
                 Err(OutOfMemory) => {
                     // What waits for revocation may be enough.
@@ -168,6 +172,11 @@ impl<M: Machine> Space<M> {
             },
         };
         Ok(self.finish(taken, layout, stack))
+    }
+
+    fn take_or_reclaim(&self, heap: &mut Heap, number: usize) -> Result<Taken, OutOfMemory> {
+        self.reclaim_if_due(heap);
+        self.take_slowly(&mut heap.fronts[number], number)
     }
 
     /// Records the allocation and clears the object if it has to be.

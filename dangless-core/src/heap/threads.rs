@@ -102,7 +102,7 @@ impl<M: Machine> Space<M> {
     }
 
     /// Gives up all fronts of a heap; what they have not handed out is free again.
-    fn close_fronts(&self, heap: &mut Heap) {
+    pub(super) fn close_fronts(&self, heap: &mut Heap) {
         for number in 0..CLASSES {
             let front = &mut heap.fronts[number];
             if let Some(chunk) = front.chunk() {

@@ -20,7 +20,7 @@ impl<M: Machine> Space<M> {
     /// objects is live: the window is wholly free then, and its next edit closes it.
     pub(super) fn spare_split(&self, heap: &mut Heap, window: Handle<Window>) {
         // Addresses of columns that are let go of are lost.
-        if self.windows.are_scarce() {
+        if self.are_windows_scarce() {
             return;
         }
         let number = usize::from(window.class.load(Ordering::Relaxed));

@@ -1,7 +1,7 @@
 //! The window table: one record for every 2 MiB of the alias region.
 //!
 //! A record is written once, when its window opens, and then changes only in the ways that its
-//! fields name; window numbers are never used twice. A record that was never written is zero.
+//! fields name, until the window is reclaimed. A record that was not written since is zero.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
@@ -168,10 +168,16 @@ impl Windows {
         }
     }
 
-    /// Whether more than half of all windows are used up.
+    /// Windows of the region.
     #[must_use]
-    pub fn are_scarce(&self) -> bool {
-        self.next.load(Ordering::Relaxed) > self.count / 2
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Windows below this number were used.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
     }
 
     /// Gives back windows that were reserved and never used, if none were reserved since.

@@ -358,6 +358,7 @@ fn addresses_run_out() {
     let simulation = Simulation::new(RING0);
     let mut config = Simulation::config(1, 1000);
     config.alias_end = config.alias_start + (10 << 21);
+    config.reclaim = u64::MAX;
     let space = Space::new(simulation, &config).unwrap();
     let mut heap = Heap::new();
     let layout = Layout {

@@ -68,6 +68,8 @@ pub struct Simulation {
     /// The clock that counts epochs.
     clock: AtomicU64,
     time: AtomicU64,
+    /// What the program has in registers, stacks and globals.
+    pub roots: Mutex<Vec<u64>>,
     /// Bytes that the heap copied.
     pub copied: AtomicU64,
     /// Times that the heap was in a hurry.
@@ -100,6 +102,7 @@ impl Simulation {
             clock: AtomicU64::new(0),
             time: AtomicU64::new(0),
             hurries: AtomicU64::new(0),
+            roots: Mutex::default(),
             copied: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
         }
@@ -316,6 +319,17 @@ unsafe impl Machine for Simulation {
 
     fn hurry(&self) {
         self.hurries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn roots(&self, visit: impl FnMut(u64)) -> bool {
+        self.roots.lock().unwrap().iter().copied().for_each(visit);
+        true
+    }
+
+    fn words(&self, at: GuestVirtual, bytes: u64, mut visit: impl FnMut(u64)) {
+        for offset in (0..bytes / 8 * 8).step_by(8) {
+            visit(self.read(at.add(offset)));
+        }
     }
 
     unsafe fn copy(&self, from: GuestVirtual, to: GuestVirtual, bytes: u64) {

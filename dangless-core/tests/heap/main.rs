@@ -5,3 +5,4 @@ mod machine;
 mod model;
 mod processors;
 mod random;
+mod reclaim;

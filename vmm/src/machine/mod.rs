@@ -22,6 +22,7 @@
 //! | [`fork`], [`revive`] | child processes |
 //! | [`tick`] | the bound on queued revocations |
 //! | [`epoch`] | memory that waits until every processor has flushed |
+//! | [`roots`] | where the program may hold pointers |
 //! | [`trial`] | how the machine behaves on this host |
 
 pub mod area;
@@ -40,6 +41,7 @@ pub mod processor;
 pub mod program;
 pub mod request;
 mod revive;
+mod roots;
 pub mod run;
 pub mod segments;
 pub mod thread;

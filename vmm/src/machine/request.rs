@@ -60,6 +60,7 @@ impl Thread {
                 self.program.crew.catch_up();
                 0
             }
+            Some(Request::Roots) => self.roots(first),
             Some(Request::Panic) => {
                 let text = self.runtime_text(first, second);
                 return Err(End::Broken(format!("the runtime gave up: {text}")));

@@ -111,6 +111,10 @@ impl Thread {
         self.program.is_protected()
     }
 
+    pub(super) const fn stack_start(&self) -> u64 {
+        self.stack.start
+    }
+
     pub(super) fn is_on_stack(&self, at: u64) -> bool {
         self.stack.contains(&at)
     }

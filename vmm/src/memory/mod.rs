@@ -6,12 +6,14 @@
 //! | [`tables`] | page tables in it, as `dangless_core::paging` wants them |
 //! | [`vma`] | what is mapped where in the program's address space |
 //! | [`space`] | the address space: `mmap` and its family, faults |
+//! | [`touched`] | which of it was ever touched |
 //! | [`translate`] | from the program's addresses to host memory |
 //! | [`user`] | the seam through which system calls and reports read the program's memory |
 
 pub mod physical;
 pub mod space;
 pub mod tables;
+mod touched;
 mod translate;
 pub mod user;
 pub mod vma;

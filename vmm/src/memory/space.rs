@@ -73,7 +73,7 @@ pub struct Space {
     state: Mutex<State>,
 }
 
-fn granules(range: &Range<u64>) -> Range<u64> {
+pub(super) fn granules(range: &Range<u64>) -> Range<u64> {
     range.start / LARGE_PAGE_SIZE..range.end.div_ceil(LARGE_PAGE_SIZE)
 }
 

@@ -14,10 +14,13 @@
 //! (`unshare(2)`), so that several run side by side in one process without meeting each other's
 //! descriptors or the embedder's.
 
+mod addresses;
 mod descriptors;
 mod ending;
 mod prepare;
 
+use addresses::Addresses;
+pub use addresses::Reclaim;
 pub use descriptors::Stdio;
 
 use crate::exec::{launch, Policy};
@@ -165,6 +168,7 @@ pub struct Sandbox {
     memory: u64,
     aslr: bool,
     stack_depth: u64,
+    addresses: Addresses,
     require_protection: bool,
     stdio: Stdio,
     inherit_descriptors: bool,
@@ -190,6 +194,7 @@ impl Sandbox {
             memory: host_memory(),
             aslr: true,
             stack_depth: 16,
+            addresses: Addresses::ALL,
             require_protection: false,
             stdio: Stdio::Inherited,
             inherit_descriptors: false,
@@ -315,6 +320,20 @@ impl Sandbox {
     #[must_use]
     pub fn stack_depth(mut self, frames: u64) -> Self {
         self.stack_depth = frames;
+        self
+    }
+
+    /// Bytes of addresses for heap objects, at most 64 TiB. Default: all of them.
+    #[must_use]
+    pub fn alias_size(mut self, bytes: u64) -> Self {
+        self.addresses.size = bytes;
+        self
+    }
+
+    /// When addresses are used again. Default: [`Reclaim::Auto`].
+    #[must_use]
+    pub fn reclaim(mut self, when: Reclaim) -> Self {
+        self.addresses.reclaim = when;
         self
     }
 

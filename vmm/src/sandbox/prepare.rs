@@ -172,7 +172,8 @@ impl Sandbox {
             stack_depth: self.stack_depth,
             errno_location,
             alias_start: layout::ALIAS_BASE,
-            alias_end: layout::ALIAS_END,
+            alias_end: self.addresses.end(),
+            reclaim: self.addresses.period(),
             log_level: watch.wanted_level(),
             revoke_budget: match machine.ring {
                 Ring::Zero => 1000,

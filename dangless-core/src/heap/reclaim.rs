@@ -1,0 +1,438 @@
+//! Reclaim: windows whose objects are all gone, and that no word points into, are used again.
+//!
+//! Addresses are handed out once, until so many windows were used since the last time
+//! ([`Config::reclaim`]), or none are left. Then the words that the program can reach are looked
+//! through conservatively: registers, stacks, globals, mappings ([`Machine::roots`]) and all live
+//! objects. Any word that could be an address in a window, whatever its upper 17 bits, marks the
+//! window, and the end of an object marks its own. What stays in use:
+//!
+//! - windows with an object that is live, or freed and not yet back in its chunk;
+//! - windows that a front may yet open;
+//! - marked ones. Extents are reclaimed whole or not at all.
+//!
+//! All others are cut into runs of neighbours, which [`Space::reserve_windows`] hands out again. Their
+//! records are cleared at once, so what was freed there is not known any more, and the directories
+//! in which nothing is left go back. Pointers that the program hides (in files, compressed, packed
+//! at odd addresses) are not found.
+//!
+//! The world stands still meanwhile: there is one processor, and it is in an allocation. With
+//! several nothing is reclaimed.
+//!
+//! [`Config::reclaim`]: crate::abi::config::Config::reclaim
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::blocks::Run;
+use super::class::CLASSES;
+use super::extent::Extent;
+use super::handle::Handle;
+use super::lock::SpinLock;
+use super::machine::Machine;
+use super::object::Object;
+use super::space::{Heap, Space};
+use super::window::{bit_of, Use, Window, RECORD_SIZE};
+use crate::address::{GuestVirtual, LARGE_PAGE_SIZE};
+use crate::paging::{Entry, Flush, Level, TableMemory};
+
+/// Bits of an address; programs may keep other things above.
+const ADDRESS_BITS: u32 = 47;
+/// Windows used before the first reclaim, unless the configuration says otherwise: 64 MiB of records.
+const WINDOWS: u64 = 1 << 18;
+/// Runs that are looked at for one that fits, while there are fresh windows.
+const LOOKS: u32 = 32;
+/// Windows that a directory covers.
+const DIRECTORY: u64 = 512;
+
+/// When to reclaim, and what was reclaimed.
+pub struct Reclaim {
+    /// Windows used between two reclaims; 0 to never reclaim.
+    period: u64,
+    /// Windows handed out, ever.
+    used: AtomicU64,
+    /// The value of `used` at which to reclaim.
+    due: AtomicU64,
+    /// When the last reclaim ended, and how long it took.
+    ended: AtomicU64,
+    took: AtomicU64,
+    /// Number of the first run's first window + 1, or 0. There the record holds its length in
+    /// `unfreed` and the next run in `next`.
+    runs: SpinLock<u64>,
+    /// Windows in runs.
+    free: AtomicU64,
+    /// There were no windows for an object.
+    short: AtomicBool,
+}
+
+impl Reclaim {
+    /// For a region of `windows`; `asked` is what the configuration says.
+    #[must_use]
+    pub fn new(asked: u64, windows: u64) -> Self {
+        let period = match asked {
+            0 => WINDOWS.min(windows / 4).max(1),
+            u64::MAX => 0,
+            asked => asked,
+        };
+        Self {
+            period,
+            used: AtomicU64::new(0),
+            due: AtomicU64::new(if period == 0 { u64::MAX } else { period }),
+            ended: AtomicU64::new(0),
+            took: AtomicU64::new(0),
+            runs: SpinLock::new(0),
+            free: AtomicU64::new(0),
+            short: AtomicBool::new(false),
+        }
+    }
+
+    /// Windows that were used and can be used again.
+    #[must_use]
+    pub fn free(&self) -> u64 {
+        self.free.load(Ordering::Relaxed)
+    }
+}
+
+/// One bit for each window.
+struct Marks {
+    run: Run,
+    words: Handle<AtomicU64>,
+    start: u64,
+    count: u64,
+}
+
+impl Marks {
+    fn get(&self, number: u64) -> bool {
+        let (word, mask) = (number / 64, 1 << (number % 64));
+        // SAFETY: there is a bit for each window, and `number` is below their count.
+        let word = unsafe { self.words.element(word as usize) };
+        number < self.count && word.load(Ordering::Relaxed) & mask != 0
+    }
+
+    fn set(&self, number: u64) {
+        if number < self.count {
+            // SAFETY: as in `get`.
+            let word = unsafe { self.words.element((number / 64) as usize) };
+            word.store(
+                word.load(Ordering::Relaxed) | 1 << (number % 64),
+                Ordering::Relaxed,
+            );
+        }
+    }
+
+    /// Marks what `word` may point to.
+    #[inline]
+    fn word(&self, word: u64) {
+        let at = (word & ((1 << ADDRESS_BITS) - 1)).wrapping_sub(self.start);
+        let number = at / LARGE_PAGE_SIZE;
+        if number > self.count {
+            return;
+        }
+        self.set(number);
+        if at % LARGE_PAGE_SIZE == 0 && number > 0 {
+            // The end of an object.
+            self.set(number - 1);
+        }
+    }
+}
+
+impl<M: Machine> Space<M> {
+    /// Takes `count` windows in a row, the first at a multiple of `align` bytes.
+    pub(super) fn reserve_windows(&self, count: u64, align: u64) -> Option<u64> {
+        let align = align.max(LARGE_PAGE_SIZE);
+        let found = self
+            .take_run(count, align, LOOKS)
+            .or_else(|| self.windows.reserve(count, align))
+            .or_else(|| self.take_run(count, align, u32::MAX));
+        match found {
+            Some(_) => self.reclaim.used.fetch_add(count, Ordering::Relaxed),
+            None => u64::from(self.reclaim.short.swap(true, Ordering::Relaxed)),
+        };
+        found
+    }
+
+    /// Windows from the first of `looks` runs that has them.
+    fn take_run(&self, count: u64, align: u64, looks: u32) -> Option<u64> {
+        if self.reclaim.free() < count {
+            return None;
+        }
+        let mut head = self.reclaim.runs.lock();
+        let mut previous: Option<Handle<Window>> = None;
+        let mut at = *head;
+        for _ in 0..looks {
+            let first = at.checked_sub(1)?;
+            let record = self.windows.record(&self.machine, first)?;
+            let length = u64::from(record.unfreed.load(Ordering::Relaxed));
+            let next = u64::from(record.next.load(Ordering::Relaxed));
+            let address = self.windows.address(first);
+            let start = first + (address.align_up(align).0 - address.0) / LARGE_PAGE_SIZE;
+            if start + count > first + length {
+                previous = Some(record);
+                at = next;
+                continue;
+            }
+            record.unfreed.store(0, Ordering::Relaxed);
+            record.next.store(0, Ordering::Relaxed);
+            // What is left on either side stays in the list, in this run's place.
+            let mut after = next;
+            for (from, to) in [(start + count, first + length), (first, start)] {
+                if from < to {
+                    self.link_run(from, to - from, after)?;
+                    after = from + 1;
+                }
+            }
+            match previous {
+                Some(previous) => previous.next.store(after as u32, Ordering::Relaxed),
+                None => *head = after,
+            }
+            self.reclaim.free.fetch_sub(count, Ordering::Relaxed);
+            return Some(start);
+        }
+        None
+    }
+
+    fn link_run(&self, first: u64, length: u64, next: u64) -> Option<()> {
+        let record = self.windows.record(&self.machine, first)?;
+        record.unfreed.store(length as u32, Ordering::Relaxed);
+        record.next.store(next as u32, Ordering::Relaxed);
+        Some(())
+    }
+
+    /// Reclaims if it is time to.
+    #[inline]
+    pub(super) fn reclaim_if_due(&self, heap: &mut Heap) {
+        if self.reclaim.used.load(Ordering::Relaxed) >= self.reclaim.due.load(Ordering::Relaxed) {
+            self.reclaim(heap);
+        }
+    }
+
+    /// Whether more than half of all windows are in use, or were and have not been reclaimed.
+    pub(super) fn are_windows_scarce(&self) -> bool {
+        let used = self.windows.used().saturating_sub(self.reclaim.free());
+        used > self.windows.count() / 2
+    }
+
+    /// Reclaims if there were no windows for an object, unless that was tried too recently: no
+    /// more than half of the run time goes into this.
+    pub(super) fn reclaim_in_need(&self, heap: &mut Heap) {
+        if !self.reclaim.short.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let ended = self.reclaim.ended.load(Ordering::Relaxed);
+        let took = self.reclaim.took.load(Ordering::Relaxed);
+        if self.reclaim.period != 0 && self.machine.now().saturating_sub(ended) >= took {
+            // The windows that fronts have set aside may be what is missing.
+            self.close_fronts(heap);
+            self.reclaim(heap);
+        }
+    }
+
+    /// Finds the windows that can be used again; answers how many there are. `heap` is the
+    /// only thread's, whose registers are those of an allocation.
+    pub fn reclaim(&self, heap: &mut Heap) -> u64 {
+        let began = self.machine.now();
+        self.drain(heap);
+        let found = if self.has_one_processor() {
+            self.mark(heap).map(|marks| {
+                let found = self.sweep(&marks);
+                let run = marks.run;
+                self.blocks.give(&self.machine, Run { zero: false, ..run });
+                found
+            })
+        } else {
+            None
+        };
+        let ended = self.machine.now();
+        let period = self.reclaim.period;
+        // What yields little is done less often.
+        let wait = match found {
+            Some(found) if found >= period / 2 => period,
+            _ => period * 2,
+        };
+        let used = self.reclaim.used.load(Ordering::Relaxed);
+        self.reclaim.due.store(used + wait, Ordering::Relaxed);
+        self.reclaim.ended.store(ended, Ordering::Relaxed);
+        self.reclaim
+            .took
+            .store(ended.saturating_sub(began), Ordering::Relaxed);
+        found.unwrap_or(0)
+    }
+
+    /// Marks the windows that are in use or that some word points into.
+    fn mark(&self, heap: &Heap) -> Option<Marks> {
+        let count = self.windows.used();
+        let blocks = count.div_ceil(8 * LARGE_PAGE_SIZE).max(1);
+        let run = self.blocks.take(&self.machine, blocks)?;
+        let marks = Marks {
+            run,
+            words: self.handle(run.start)?,
+            start: self.windows.address(0).0,
+            count,
+        };
+        for word in 0..count.div_ceil(64) {
+            // SAFETY: the blocks have a bit for each window.
+            unsafe { marks.words.element(word as usize) }.store(0, Ordering::Relaxed);
+        }
+        if !self.machine.roots(|word| marks.word(word)) {
+            self.blocks.give(&self.machine, Run { zero: false, ..run });
+            return None;
+        }
+        for number in 0..CLASSES {
+            heap.fronts[number].for_windows(self.class(number), |first, windows| {
+                (first..first + windows).for_each(|number| marks.set(number));
+            });
+        }
+        for number in 0..count {
+            let Some(window) = self.windows.record(&self.machine, number) else {
+                continue;
+            };
+            match window.used_as() {
+                Use::Nothing => {}
+                Use::Column if is_dead(&window) => {}
+                Use::Column => {
+                    marks.set(number);
+                    self.mark_from_column(&marks, number, window);
+                }
+                Use::Extent => self.mark_from_extent(&marks, number),
+            }
+        }
+        // A word that points anywhere into an extent keeps all of it.
+        for number in 0..count {
+            if let Some((extent, true)) = self.extent_at(number) {
+                let windows = number..number + extent.blocks();
+                if windows.clone().any(|number| marks.get(number)) {
+                    windows.for_each(|number| marks.set(number));
+                }
+            }
+        }
+        Some(marks)
+    }
+
+    /// The extent that the window is part of, and whether it is its first.
+    fn extent_at(&self, number: u64) -> Option<(Handle<Extent>, bool)> {
+        let extent = self
+            .windows
+            .record(&self.machine, number)
+            .filter(|window| window.used_as() == Use::Extent)?
+            .extent
+            .get()?;
+        let start = GuestVirtual(extent.start.load(Ordering::Relaxed));
+        Some((extent, self.windows.number_of(start) == Some(number)))
+    }
+
+    fn mark_from_column(&self, marks: &Marks, number: u64, window: Handle<Window>) {
+        let class = self.class(usize::from(window.class.load(Ordering::Relaxed)));
+        let column = u32::from(window.column.load(Ordering::Relaxed));
+        let start = self.windows.address(number);
+        for position in 0..class.positions() {
+            let (word, mask) = bit_of(position);
+            if window.live[word].load(Ordering::Relaxed) & mask == 0 {
+                continue;
+            }
+            let at = start.add(class.offset(position, column).into());
+            if let Ok(Object::Slot { .. }) = self.object_starting_at(at) {
+                self.machine
+                    .words(at, class.size.into(), |word| marks.word(word));
+            }
+        }
+    }
+
+    /// Once for each extent, at its first window.
+    fn mark_from_extent(&self, marks: &Marks, number: u64) {
+        let Some((extent, true)) = self.extent_at(number) else {
+            return;
+        };
+        let live = extent.live.load(Ordering::Relaxed) != 0;
+        if live || self.has_blocks(extent) {
+            marks.set(number);
+        }
+        if live {
+            let bytes = extent.size.load(Ordering::Relaxed).next_multiple_of(8);
+            let start = self.windows.address(number);
+            self.machine
+                .words(start, bytes.min(extent.capacity()), |word| marks.word(word));
+        }
+    }
+
+    /// Makes runs of what is not marked.
+    fn sweep(&self, marks: &Marks) -> u64 {
+        let mut head = self.reclaim.runs.lock();
+        *head = 0;
+        let mut found = 0;
+        // Backwards, so that low addresses come first in the list.
+        let mut end = marks.count;
+        while end > 0 {
+            let mut first = end;
+            while first > 0 && !marks.get(first - 1) {
+                first -= 1;
+            }
+            if first == end {
+                end -= 1;
+                continue;
+            }
+            // An extent's first window has the extent's record, so it goes last.
+            for number in (first..end).rev() {
+                self.clear_record(number);
+            }
+            if self.link_run(first, end - first, *head).is_some() {
+                *head = first + 1;
+                found += end - first;
+            }
+            end = first;
+        }
+        self.reclaim.free.store(found, Ordering::Relaxed);
+        self.give_directories(*head);
+        found
+    }
+
+    /// Forgets what a window was.
+    fn clear_record(&self, number: u64) {
+        let Some(window) = self.windows.record(&self.machine, number) else {
+            return;
+        };
+        if let Some((extent, true)) = self.extent_at(number) {
+            self.give_record(extent, core::mem::size_of::<Extent>() as u64);
+        }
+        window.publish(Use::Nothing);
+        for word in 0..RECORD_SIZE as usize / 8 {
+            // SAFETY: a record is made of atomics and padding and has this many words.
+            let word = unsafe { AtomicU64::from_ptr((window.address() as *mut u64).add(word)) };
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives back the directories whose windows are all in runs.
+    fn give_directories(&self, runs: u64) {
+        let mut at = runs;
+        while let Some(first) = at.checked_sub(1) {
+            let Some(record) = self.windows.record(&self.machine, first) else {
+                break;
+            };
+            let end = first + u64::from(record.unfreed.load(Ordering::Relaxed));
+            at = u64::from(record.next.load(Ordering::Relaxed));
+            let mut number = first;
+            while number + DIRECTORY <= end {
+                let address = self.windows.address(number);
+                if !address.is_aligned(DIRECTORY * LARGE_PAGE_SIZE) {
+                    number += 1;
+                    continue;
+                }
+                if let Some(slot) = self.mapper().find_entry(address, Level::Pointers) {
+                    let entry = Entry::from_bits(self.load(slot));
+                    if entry.is_present() {
+                        self.store(slot, Entry::ABSENT.bits());
+                        Flush::all().redeem(&self.machine);
+                        self.give_table(entry.frame());
+                    }
+                }
+                number += DIRECTORY;
+            }
+        }
+    }
+}
+
+/// Whether all of the window's objects are gone, and nothing of it is left to be done.
+fn is_dead(window: &Window) -> bool {
+    window.closed.load(Ordering::Relaxed)
+        && !window.queued.load(Ordering::Relaxed)
+        && window.epoch.load(Ordering::Relaxed) == 0
+        && window.pending().iter().all(|&word| word == 0)
+}
