@@ -27,6 +27,8 @@ pub struct Step {
     pub limit: Duration,
     /// Whether the VMM finds no malloc in it, and has to say so in one line.
     pub unprotected: bool,
+    /// Options for the VMM beyond those of all cases.
+    pub options: Vec<String>,
     /// Whether it prints how long things took: such figures are not compared.
     pub times: bool,
 }
@@ -43,6 +45,7 @@ impl Step {
             status: 0,
             limit: Duration::from_secs(30),
             unprotected: false,
+            options: Vec::new(),
             times: false,
         }
     }
@@ -61,6 +64,7 @@ impl Step {
         if guest {
             words.push(context.settings.vmm()?.to_string_lossy().into_owned());
             words.extend(context.settings.vmm_options());
+            words.extend(self.options.iter().cloned());
         }
         words.push(self.program.to_string_lossy().into_owned());
         words.extend(self.arguments.iter().cloned());

@@ -98,7 +98,7 @@ const BASH: Origin = Origin::Installed {
 };
 
 /// All cases: name, origin, steps.
-const PROGRAMS: [(&str, Origin, Steps); 29] = [
+const PROGRAMS: [(&str, Origin, Steps); 30] = [
     ("python::json", Origin::Recipe("python"), |g| {
         python(g, "json_work.py", 20_000, 200)
     }),
@@ -150,6 +150,11 @@ const PROGRAMS: [(&str, Origin, Steps); 29] = [
         "musl::words",
         Origin::Source("words.c", Linking::Musl),
         rounds,
+    ),
+    (
+        "reclaim::endless",
+        Origin::Source("endless.c", Linking::Static),
+        endless,
     ),
     ("stripped::busybox", BUSYBOX, |g| {
         Ok(text_tools(g.built, true))
@@ -212,6 +217,15 @@ const PROGRAMS: [(&str, Origin, Steps); 29] = [
         |g| Ok(vec![unprotected(g.run_it(&["/bin/ls", "/"]))]),
     ),
 ];
+
+/// A program that uses up its addresses many times.
+fn endless(ground: &Ground) -> Result<Vec<Step>, BuildError> {
+    let mut step = ground.run_it(&[&ground.amount(2_000_000, 50_000)]);
+    step.options = ["--alias-size", "1G", "--stack-depth", "0"]
+        .map(str::to_owned)
+        .to_vec();
+    Ok(vec![step])
+}
 
 /// One case for every program and workload.
 ///
