@@ -82,6 +82,11 @@ pub fn hurry() {
     request(Request::Hurry, 0, 0, 0);
 }
 
+/// Lets other processors run.
+pub fn give_up() {
+    request(Request::Yield, 0, 0, 0);
+}
+
 /// Ends the program with a message.
 pub fn panic(message: &[u8]) -> ! {
     loop {

@@ -35,6 +35,7 @@ fn space() -> &'static Space<Cpu> {
 
 /// Sets up the process's heap, once, and this vCPU's.
 pub fn start() -> u64 {
+    dangless_core::heap::set_yield(exit::give_up);
     let _context = log::Context::open(log::level::DEBUG, format_args!("starting the heap"));
     let Ok(space) = Space::new(Cpu, area::config()) else {
         return FAILED;

@@ -27,6 +27,7 @@ pub mod process;
 pub mod report;
 pub mod runtime;
 pub mod sandbox;
+pub mod signals;
 pub mod symbols;
 pub mod syscalls;
 pub mod unwind;

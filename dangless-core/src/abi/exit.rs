@@ -70,6 +70,8 @@ numbered!(
         /// Guest memory that the program has touched, for a conservative search: what its mappings
         /// from address [RDI] on hold, into `roots` of the area. Answers 0.
         Roots = 11,
+        /// This vCPU waits for another: let others run. Answers 0.
+        Yield = 12,
     }
 );
 

@@ -51,6 +51,7 @@ mod window;
 
 use thiserror::Error;
 
+pub use lock::set_yield;
 pub use machine::Machine;
 pub use space::{Heap, Space};
 

@@ -6,6 +6,7 @@
 
 use crate::memory::physical::Physical;
 use dangless_core::abi::area::{self, VcpuArea};
+use dangless_core::abi::layout;
 use dangless_core::address::GuestPhysical;
 use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 /// The area of one vCPU.
 #[derive(Clone)]
 pub struct Area {
-    physical: Arc<Physical>,
+    /// `None` in tests that need no memory.
+    physical: Option<Arc<Physical>>,
     at: GuestPhysical,
     base: u64,
 }
@@ -22,7 +24,21 @@ impl Area {
     /// The area in guest memory at `at`, which the guest sees at `base`.
     #[must_use]
     pub fn new(physical: Arc<Physical>, at: GuestPhysical, base: u64) -> Self {
-        Self { physical, at, base }
+        Self {
+            physical: Some(physical),
+            at,
+            base,
+        }
+    }
+
+    /// An area outside all memory, for tests.
+    #[cfg(test)]
+    pub(super) fn nowhere() -> Self {
+        Self {
+            physical: None,
+            at: GuestPhysical(0),
+            base: 0,
+        }
     }
 
     /// Where the guest sees it.
@@ -31,10 +47,20 @@ impl Area {
         self.base
     }
 
+    /// The number of its vCPU.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        (self.base - layout::VCPU_AREAS) / layout::VCPU_AREA_STRIDE
+    }
+
+    fn host(&self, offset: u64, length: u64) -> Option<*mut u8> {
+        self.physical.as_ref()?.host(self.at.add(offset), length)
+    }
+
     /// A copy of the data.
     #[must_use]
     pub fn data(&self) -> Option<VcpuArea> {
-        let host = self.physical.host(self.at, area::SIZE)?;
+        let host = self.host(0, area::SIZE)?;
         // SAFETY: the area is inside the reservation, aligned, and plain data of integers; the
         // vCPU that writes it is stopped.
         Some(unsafe { host.cast::<VcpuArea>().read_volatile() })
@@ -42,7 +68,7 @@ impl Area {
 
     /// Changes the data while the vCPU is stopped.
     pub fn update(&self, change: impl FnOnce(&mut VcpuArea)) {
-        if let Some(host) = self.physical.host(self.at, area::SIZE) {
+        if let Some(host) = self.host(0, area::SIZE) {
             // SAFETY: as in `data`; nobody else refers to it while the vCPU is stopped.
             change(unsafe { &mut *host.cast::<VcpuArea>() });
         }
@@ -55,7 +81,7 @@ impl Area {
             if at % 8 != 0 || at + 8 > area::SIZE {
                 continue;
             }
-            if let Some(host) = self.physical.host(self.at.add(at), 8) {
+            if let Some(host) = self.host(at, 8) {
                 // SAFETY: aligned and inside the area, which is anonymous memory of the machine.
                 *word = unsafe { host.cast::<u64>().read_volatile() };
             }
@@ -69,7 +95,7 @@ impl Area {
         if offset % 8 != 0 || offset + 8 > area::SIZE {
             return None;
         }
-        let host = self.physical.host(self.at.add(offset), 8)?;
+        let host = self.host(offset, 8)?;
         // SAFETY: aligned and inside the area: anonymous memory that `physical` keeps alive.
         Some(unsafe { AtomicU64::from_ptr(host.cast()) })
     }

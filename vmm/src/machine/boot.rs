@@ -75,6 +75,8 @@ pub struct Machine {
     config: GuestPhysical,
     /// Bytes of guest-physical memory that the direct map covers.
     direct: Mutex<u64>,
+    /// Held while a table of the runtime is backed.
+    backing: Mutex<()>,
     tsc_per_ms: u64,
     pub(super) pool: Mutex<Pool>,
     /// Made anew in a forked child.
@@ -131,6 +133,7 @@ impl Machine {
             start,
             config: place.config,
             direct: Mutex::new(0),
+            backing: Mutex::new(()),
             tsc_per_ms: 0,
             pool: Mutex::new(Pool::new(place.areas)),
             features: processor_features(&link.kvm)?,
@@ -294,6 +297,11 @@ impl Machine {
     /// # Errors
     /// When guest memory is used up.
     pub fn back_runtime_table(&self, at: u64) -> Result<(), BootError> {
+        let _backing = self.backing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have been faster.
+        if self.mapper().translate(GuestVirtual(at)).is_some() {
+            return Ok(());
+        }
         let block = self.physical.allocate(1, Use::Runtime)?;
         self.extend_direct_map()?;
         let start = GuestVirtual(at).align_down(LARGE_PAGE_SIZE);

@@ -1,19 +1,38 @@
-//! The threads of a program that are alive.
+//! The threads of a program that are alive, and the program's end.
+//!
+//! A thread is *inside* while its vCPU may run the guest. Whoever takes memory away waits until
+//! every other thread has either been outside since, or has flushed its translations: the *era*
+//! counts how often that was wanted, and a thread goes in only when it has flushed for the era it
+//! sees. A thread joins and leaves under the lock of the list, so a thread id in the list is valid
+//! while the lock is held.
 
 use super::area::Area;
+use super::run::End;
+use crate::signals::kick;
 use dangless_core::abi::area::VcpuArea;
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// [`Member::inside`] of a thread that is not.
+const OUTSIDE: u64 = u64::MAX;
+/// How long a kicked thread is waited for before it is kicked again.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// Threads that reports can number.
+const MOST_REMEMBERED: usize = 1 << 20;
 
 /// One living thread, as the others see it.
 pub struct Member {
     /// Its id on the host, which is its id in the program.
     pub id: i32,
     /// Its area.
-    pub area: Area,
-    /// Whether its processor runs the guest.
-    pub inside: AtomicBool,
+    pub(super) area: Area,
+    /// The era that its processor has flushed for while it may run the guest.
+    inside: AtomicU64,
+    /// The last era that it has flushed for; written by the thread itself.
+    flushed: AtomicU64,
 }
 
 impl Member {
@@ -24,10 +43,10 @@ impl Member {
         word.is_some_and(|word| word.load(Ordering::SeqCst) != 0)
     }
 
-    /// Whether its processor runs the guest.
+    /// Whether its processor may run the guest.
     #[must_use]
     pub fn is_inside(&self) -> bool {
-        self.inside.load(Ordering::SeqCst)
+        self.inside.load(Ordering::SeqCst) != OUTSIDE
     }
 
     /// Tells the runtime whether the VMM looks at its queue once a millisecond.
@@ -36,14 +55,26 @@ impl Member {
             word.store(u64::from(ticking), Ordering::SeqCst);
         }
     }
+
+    /// The thread's processor has left the guest.
+    pub fn leave_guest(&self) {
+        self.inside.store(OUTSIDE, Ordering::SeqCst);
+    }
 }
 
-/// The living threads.
+/// The living threads of a program.
 #[derive(Default)]
 pub struct Crew {
     members: Mutex<Vec<Arc<Member>>>,
     /// Area of the first thread, which is vCPU 0's.
     first: OnceLock<Area>,
+    left: Condvar,
+    /// Ids of the threads, in the order in which they were made.
+    roster: Mutex<Vec<u64>>,
+    era: AtomicU64,
+    /// Whether the program ends; signal handlers look at it.
+    stop: AtomicBool,
+    end: Mutex<Option<End>>,
 }
 
 impl Crew {
@@ -52,10 +83,23 @@ impl Crew {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a thread.
-    pub fn join(&self, member: Arc<Member>) {
-        self.first.get_or_init(|| member.area.clone());
-        self.members().push(member);
+    /// Adds the thread with this id and area.
+    pub fn join(&self, id: i32, area: Area) -> Arc<Member> {
+        self.first.get_or_init(|| area.clone());
+        let mut members = self.members();
+        let member = Arc::new(Member {
+            id,
+            area,
+            inside: AtomicU64::new(OUTSIDE),
+            // A processor that was idle may remember anything.
+            flushed: AtomicU64::new(OUTSIDE),
+        });
+        members.push(Arc::clone(&member));
+        let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+        if roster.len() < MOST_REMEMBERED {
+            roster.push(u64::from(id.unsigned_abs()));
+        }
+        member
     }
 
     /// Area of vCPU 0, once a thread has joined.
@@ -63,8 +107,163 @@ impl Crew {
         self.first.get()
     }
 
+    /// Takes every lock that other threads may hold, for a fork.
+    pub(super) fn freeze(&self) -> impl Sized + '_ {
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        (end, self.members())
+    }
+
+    /// Makes the copy in a forked child the child's own: its threads, which exist in the parent
+    /// only, are taken out, and it does not end.
+    pub(super) fn revive(&self) -> Vec<Arc<Member>> {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        *end = None;
+        self.stop.store(false, Ordering::SeqCst);
+        std::mem::take(&mut *self.members())
+    }
+
     /// Removes the thread with this id.
     pub fn leave(&self, id: i32) {
         self.members().retain(|member| member.id != id);
+        self.left.notify_all();
+    }
+
+    /// The ids of all threads that ever were, in the order in which they were made.
+    #[must_use]
+    pub fn roster(&self) -> Vec<u64> {
+        let roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+        roster.clone()
+    }
+
+    /// Lets a thread's processor in, after `flush` if memory was taken away since it last flushed.
+    pub fn enter_guest<E>(
+        &self,
+        member: &Member,
+        mut flush: impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
+        loop {
+            let era = self.era.load(Ordering::SeqCst);
+            if member.flushed.load(Ordering::Relaxed) != era {
+                flush()?;
+                member.flushed.store(era, Ordering::Relaxed);
+            }
+            member.inside.store(era, Ordering::SeqCst);
+            if self.era.load(Ordering::SeqCst) == era {
+                return Ok(());
+            }
+            member.inside.store(OUTSIDE, Ordering::SeqCst);
+        }
+    }
+
+    /// Waits until no thread but `own` remembers a translation that was taken away before.
+    pub fn flush_others(&self, own: &Member) {
+        let era = self.era.fetch_add(1, Ordering::SeqCst) + 1;
+        // Its own processor has flushed where the entries were cleared.
+        own.flushed.store(era, Ordering::Relaxed);
+        let others: Vec<_> = self.members().iter().map(Arc::clone).collect();
+        for other in others.iter().filter(|other| other.id != own.id) {
+            let is_behind = || {
+                let inside = other.inside.load(Ordering::SeqCst);
+                inside != OUTSIDE && inside < era
+            };
+            let mut kicked: Option<Instant> = None;
+            while is_behind() {
+                if kicked.is_none_or(|at| at.elapsed() > PATIENCE) {
+                    // Under the lock, so that the id is still the thread's.
+                    if self.members().iter().any(|member| member.id == other.id) {
+                        kick::kick(other.id);
+                    }
+                    kicked = Some(Instant::now());
+                }
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// Whether the program ends.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// The flag behind [`Self::is_stopping`]; it stays where it is as long as the crew.
+    #[must_use]
+    pub fn stop_flag(&self) -> *mut AtomicBool {
+        std::ptr::from_ref(&self.stop).cast_mut()
+    }
+
+    /// Ends the program, in this way unless it ends already, and makes every thread stop.
+    pub fn end_with(&self, end: End) {
+        {
+            let mut first = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert(end);
+        }
+        self.stop.store(true, Ordering::SeqCst);
+        for member in self.members().iter() {
+            kick::kick(member.id);
+        }
+    }
+
+    /// Waits until the last thread has left; how the program ended, if not by its threads' ends.
+    pub fn wait(&self) -> Option<End> {
+        let mut members = self.members();
+        while !members.is_empty() {
+            if self.is_stopping() {
+                for member in members.iter() {
+                    kick::kick(member.id);
+                }
+                let waited = self.left.wait_timeout(members, PATIENCE);
+                members = waited.unwrap_or_else(PoisonError::into_inner).0;
+            } else {
+                let waited = self.left.wait(members);
+                members = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        drop(members);
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_flushes_before_it_enters_after_memory_was_taken_away() {
+        let (crew, mut flushes) = (Crew::default(), 0);
+        let area = Area::nowhere();
+        let (one, other) = (crew.join(1, area.clone()), crew.join(2, area));
+        let enter = |member: &Member, flushes: &mut i32| {
+            crew.enter_guest(member, || {
+                *flushes += 1;
+                Ok::<(), ()>(())
+            })
+            .expect("it flushes");
+            assert!(member.is_inside());
+            member.leave_guest();
+        };
+        enter(&one, &mut flushes);
+        enter(&other, &mut flushes);
+        assert_eq!(
+            flushes, 2,
+            "a processor that was idle may remember anything"
+        );
+        enter(&one, &mut flushes);
+        assert_eq!(flushes, 2);
+        crew.flush_others(&one);
+        enter(&one, &mut flushes);
+        assert_eq!(flushes, 2, "the one that cleared the entries has flushed");
+        enter(&other, &mut flushes);
+        assert_eq!(flushes, 3);
+    }
+
+    #[test]
+    fn the_first_end_counts() {
+        let crew = Crew::default();
+        crew.end_with(End::Exit(3));
+        crew.end_with(End::Exit(4));
+        assert!(crew.is_stopping());
+        assert!(matches!(crew.wait(), Some(End::Exit(3))));
     }
 }

@@ -4,12 +4,12 @@
 //! stack and names functions and lines. Nothing of the program's file is read before that.
 
 use super::exception::Fault;
-use super::kick;
 use super::modules::Modules;
 use super::run::End;
 use super::thread::Thread;
 use crate::memory::user::Access as Direction;
 use crate::report::{Access, AccessKind, Registers, Report, Scene, SystemCall};
+use crate::signals::mask;
 use crate::symbols::Symbols;
 use dangless_core::abi::error::{kind, ErrorRecord, MAX_FRAMES};
 use dangless_core::abi::exit::{Upcall, FAILED};
@@ -244,6 +244,7 @@ impl Thread {
 
     fn sighting(&self, registers: Registers) -> Sighting {
         Sighting {
+            threads: self.program.crew.roster(),
             thread: self.thread(),
             registers,
             access: None,
@@ -287,6 +288,7 @@ impl Thread {
 /// What the VMM saw of an error.
 #[derive(Clone)]
 struct Sighting {
+    threads: Vec<u64>,
     thread: u64,
     registers: Registers,
     access: Option<Access>,
@@ -305,7 +307,7 @@ impl Sighting {
             // Nobody waits any more if the receiver is gone.
             let _ = send.send(sighting.describe(record.as_ref(), &named));
         };
-        let spawned = kick::unsignalled(|| std::thread::Builder::new().spawn(name));
+        let spawned = mask::unsignalled(|| std::thread::Builder::new().spawn(name));
         let report = spawned
             .ok()
             .and_then(|_| receive.recv_timeout(LONGEST_SEARCH).ok());
@@ -313,10 +315,10 @@ impl Sighting {
     }
 
     fn describe(&self, record: Option<&ErrorRecord>, symbols: &Symbols) -> Report {
-        let threads = [self.thread];
+        let threads = &self.threads;
         let scene = Scene {
             pid: std::process::id(),
-            threads: &threads,
+            threads,
             thread: self.thread,
             registers: self.registers,
             access: self.access,

@@ -5,9 +5,9 @@
 //! flush reaches all processors the words stay 0 and nothing here does anything.
 
 use super::crew::{Crew, Member};
-use super::kick;
 use super::run::End;
 use super::thread::Thread;
+use crate::signals::kick;
 use dangless_core::abi::area::VcpuArea;
 use dangless_core::abi::exit::Upcall;
 use std::mem::offset_of;

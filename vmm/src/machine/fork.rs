@@ -9,8 +9,6 @@
 //! machine and on the same processor, which belong to the memory and not to the process. When it
 //! has become another program, or has ended, the parent's processor state is put back.
 
-use super::crew::Member;
-use super::kick;
 use super::program::Program;
 use super::revive::State;
 use super::run::End;
@@ -20,9 +18,9 @@ use crate::memory::user::UserMemory;
 use crate::process::clone::CloneRequest;
 use crate::process::death::{die, Death};
 use crate::process::Errno;
+use crate::signals::slot;
 use dangless_core::address::GuestVirtual;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 const VM: u64 = libc::CLONE_VM as u64;
@@ -108,21 +106,15 @@ impl Thread {
         std::mem::forget(program.take_ticker());
         // SAFETY: no arguments, no memory.
         let id = unsafe { libc::gettid() };
-        let member = Arc::new(Member {
-            id,
-            area: self.processor.area.clone(),
-            inside: AtomicBool::new(false),
-        });
-        let before = std::mem::take(&mut *program.crew.members());
-        self.member = Arc::clone(&member);
-        program.crew.join(member);
+        let before = program.crew.revive();
+        self.member = program.crew.join(id, self.processor.area.clone());
         self.member.set_ticking(false);
         self.processor.area.update(|area| {
             area.thread = u64::from(id.unsigned_abs());
         });
         let old = program.machine.descriptors();
         let old_vcpu = self.processor.vcpu.descriptor();
-        kick::register(std::ptr::null_mut());
+        slot::with(slot::Slot::withdraw);
         program
             .machine
             .revive(
@@ -131,7 +123,7 @@ impl Thread {
                 before.iter().map(|member| member.area.clone()),
             )
             .map_err(|error| error.to_string())?;
-        kick::register(self.processor.vcpu.immediate_exit());
+        self.register();
         for descriptor in old.into_iter().chain([old_vcpu]) {
             program.show(descriptor);
         }
@@ -170,7 +162,7 @@ impl Thread {
     fn lend(&mut self, request: &CloneRequest, state: &State) -> Result<i64, Errno> {
         let calls = self.calls.clone();
         let shared = self.lend_shared_state();
-        let (fs_base, was_child) = (self.fs_base, self.is_child);
+        let (fs_base, was_child, was_lent) = (self.fs_base, self.is_child, self.is_lent);
         let mut pidfd: i32 = -1;
         let mut loan = Shared {
             thread: self,
@@ -185,8 +177,9 @@ impl Thread {
         self.calls = calls;
         self.fs_base = fs_base;
         self.is_child = was_child;
+        self.is_lent = was_lent;
         self.broken = None;
-        self.member.inside.store(false, Ordering::SeqCst);
+        self.member.leave_guest();
         // What the child left lying around when it became another program.
         self.leftover = None;
         let id = self.member.id;
@@ -213,6 +206,7 @@ impl Thread {
         // SAFETY: no arguments, no memory.
         let id = unsafe { libc::gettid() };
         self.is_child = true;
+        self.is_lent = true;
         self.processor.area.update(|area| {
             area.thread = u64::from(id.unsigned_abs());
         });
@@ -222,7 +216,30 @@ impl Thread {
         self.start_child(request, id);
         self.processor.vcpu.set_rax(0);
         let end = self.run();
-        self.leave(end)
+        self.end_child(end)
+    }
+
+    /// Ends this thread of a child process, and the process when it is the last.
+    pub(super) fn end_child(&mut self, end: End) -> ! {
+        if self.is_lent {
+            // All but the process's own end is its parent's.
+            self.leave(match end {
+                End::Thread(status) => End::Exit(status),
+                end => end,
+            });
+        }
+        let status = match end {
+            End::Thread(status) => status,
+            end => {
+                self.program.crew.end_with(end);
+                0
+            }
+        };
+        self.say_farewell();
+        self.go_outside();
+        slot::with(slot::Slot::withdraw);
+        self.program.crew.leave(self.member.id);
+        self.leave(self.program.crew.wait().unwrap_or(End::Exit(status)))
     }
 
     /// Ends this child process.

@@ -14,9 +14,15 @@ pub struct Link {
     pub vm: Arc<VmFd>,
 }
 
-/// A copy of a descriptor with a number out of the program's way.
-pub(super) fn hide(descriptor: RawFd) -> Result<RawFd, HostError> {
-    descriptor::hide(descriptor)
+/// A copy of a descriptor with a number out of the program's way; `beyond` its limit where there
+/// may be many.
+pub(super) fn hide(descriptor: RawFd, beyond: bool) -> Result<RawFd, HostError> {
+    let hidden = if beyond {
+        descriptor::hide_beyond(descriptor)
+    } else {
+        descriptor::hide(descriptor)
+    };
+    hidden
         .map(IntoRawFd::into_raw_fd)
         .map_err(HostError::Descriptor)
 }
@@ -29,7 +35,7 @@ impl Link {
     pub fn new() -> Result<Self, HostError> {
         let low = host::open()?;
         // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
-        let kvm = unsafe { Kvm::from_raw_fd(hide(low.as_raw_fd())?) };
+        let kvm = unsafe { Kvm::from_raw_fd(hide(low.as_raw_fd(), false)?) };
         drop(low);
         Self::over(kvm)
     }
@@ -41,13 +47,13 @@ impl Link {
     /// When the host cannot.
     pub fn again(&self) -> Result<Self, HostError> {
         // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
-        Self::over(unsafe { Kvm::from_raw_fd(hide(self.kvm.as_raw_fd())?) })
+        Self::over(unsafe { Kvm::from_raw_fd(hide(self.kvm.as_raw_fd(), false)?) })
     }
 
     fn over(kvm: Kvm) -> Result<Self, HostError> {
         let low = kvm.create_vm().map_err(HostError::call("KVM_CREATE_VM"))?;
         // SAFETY: as above.
-        let vm = unsafe { kvm.create_vmfd_from_rawfd(hide(low.as_raw_fd())?) }
+        let vm = unsafe { kvm.create_vmfd_from_rawfd(hide(low.as_raw_fd(), false)?) }
             .map_err(HostError::call("KVM_CREATE_VM"))?;
         drop(low);
         Ok(Self {

@@ -330,6 +330,9 @@ impl Thread {
                 }
             }
         }
+        if !stale.ranges.is_empty() && !self.program.machine.shadow_paging {
+            self.program.crew.flush_others(&self.member);
+        }
         self.program.space.settle(stale);
         Ok(())
     }

@@ -11,14 +11,14 @@
 //! | [`boot`] | a machine with the runtime in it; ring choice |
 //! | [`program`] | what the threads of a program share |
 //! | [`thread`] | one of its threads: the process that system calls see |
-//! | [`crew`] | the threads that are alive |
+//! | [`crew`] | the threads that are alive, and the program's end |
+//! | [`birth`], [`farewell`] | a thread's beginning and end |
 //! | [`mapping`] | `mmap` and its family |
 //! | [`upcall`] | calling the runtime |
 //! | [`request`] | serving the runtime |
 //! | [`exception`] | page faults and the program's own faults |
 //! | [`diagnose`] | from what went wrong to a report |
 //! | [`run`] | the loop |
-//! | [`kick`] | making a vCPU leave the guest |
 //! | [`fork`], [`revive`] | child processes |
 //! | [`tick`] | the bound on queued revocations |
 //! | [`epoch`] | memory that waits until every processor has flushed |
@@ -26,14 +26,15 @@
 //! | [`trial`] | how the machine behaves on this host |
 
 pub mod area;
+mod birth;
 pub mod boot;
 mod crew;
 pub mod diagnose;
 mod epoch;
 pub mod exception;
+mod farewell;
 pub mod fork;
 pub mod host;
-pub mod kick;
 pub mod link;
 mod mapping;
 pub mod modules;

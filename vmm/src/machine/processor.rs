@@ -61,6 +61,12 @@ impl Processor {
         self.vcpu.reset(start, self.area.base())
     }
 
+    /// Its number, from 0.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.area.index()
+    }
+
     /// On hosts where `syscall` raises the privilege level of a ring-3 program, lowers it again.
     ///
     /// # Errors
@@ -125,16 +131,18 @@ impl Machine {
     }
 
     pub(super) fn vcpu(&self, area: &Area) -> Result<Vcpu, HostError> {
-        let base = area.base();
-        let index = (base - layout::VCPU_AREAS) / layout::VCPU_AREA_STRIDE;
+        let (base, index) = (area.base(), area.index());
         let link = self.link();
         let low = link
             .vm
             .create_vcpu(index)
             .map_err(HostError::call("KVM_CREATE_VCPU"))?;
         // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
-        let fd = unsafe { link.vm.create_vcpu_from_rawfd(hide(low.as_raw_fd())?) }
-            .map_err(HostError::call("KVM_CREATE_VCPU"))?;
+        let fd = unsafe {
+            link.vm
+                .create_vcpu_from_rawfd(hide(low.as_raw_fd(), index > 0)?)
+        }
+        .map_err(HostError::call("KVM_CREATE_VCPU"))?;
         drop(low);
         Vcpu::new(fd, &self.features, &self.start, base)
     }

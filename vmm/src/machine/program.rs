@@ -193,7 +193,7 @@ impl Program {
                 self.ticker.lock().unwrap_or_else(PoisonError::into_inner),
                 self.observer.freeze(),
             ),
-            self.crew.members(),
+            self.crew.freeze(),
             self.machine.freeze(),
             self.space.freeze(),
             self.machine.tables.freeze(),

@@ -56,6 +56,10 @@ impl Thread {
                     .map_err(|error| End::Broken(error.to_string()))?;
                 0
             }
+            Some(Request::Yield) => {
+                std::thread::yield_now();
+                0
+            }
             Some(Request::Hurry) => {
                 self.program.crew.catch_up();
                 0

@@ -4,14 +4,30 @@ use super::thread::Thread;
 use super::vcpu::Exit;
 use crate::process::Outcome;
 use crate::report::{Report, SystemCall};
+use crate::signals::{slot, stub};
 use dangless_core::abi::exit::{Upcall, PORT_EXCEPTION, PORT_REQUEST, PORT_SYSCALL};
 use dangless_core::abi::layout;
+use std::sync::Arc;
+
+/// Bytes of the `syscall` instruction.
+const SYSCALL_LENGTH: u64 = 2;
+
+/// Whether a call has to be made again: after the signal that came before it had any effect, or
+/// because a kick of the VMM's own cut it short.
+fn is_to_be_repeated(value: i64) -> bool {
+    slot::with(|slot| {
+        value == -i64::from(stub::RESTART)
+            || value == -i64::from(libc::EINTR) && slot.take_kick() && !slot.has_recorded()
+    })
+}
 
 /// How a program ended.
 #[derive(Clone, Debug)]
 pub enum End {
     /// It exited with this status.
     Exit(i32),
+    /// One thread of it exited with this status; the others go on.
+    Thread(i32),
     /// A signal killed it.
     Signal(i32),
     /// A memory error stopped it.
@@ -21,9 +37,29 @@ pub enum End {
 }
 
 impl Thread {
-    /// Runs the program to its end; a child process ends with it.
-    pub fn run(&mut self) -> End {
+    /// Runs the program to its end, as its first thread.
+    #[must_use]
+    pub fn run_program(mut self) -> End {
+        let program = Arc::clone(&self.program);
+        let end = self.run();
+        let status = match end {
+            End::Thread(status) => status,
+            end => {
+                program.crew.end_with(end);
+                0
+            }
+        };
+        self.retire();
+        // The first thread's status is the program's when all of them have ended by themselves.
+        program.crew.wait().unwrap_or(End::Exit(status))
+    }
+
+    /// Runs the thread to its end, or to the program's.
+    pub(super) fn run(&mut self) -> End {
         loop {
+            if self.program.crew.is_stopping() {
+                return self.stopped(End::Thread(0));
+            }
             let served = match self.enter() {
                 Exit::Port(PORT_SYSCALL) => self.serve_syscall(),
                 Exit::Port(PORT_REQUEST) => self.serve_request(),
@@ -36,12 +72,17 @@ impl Thread {
                 Exit::Broken(why) => Err(End::Broken(why)),
             };
             if let Err(end) = served {
-                if self.is_child {
-                    self.leave(end);
-                }
-                return end;
+                return self.stopped(end);
             }
         }
+    }
+
+    /// The thread runs no more; a child process ends here.
+    fn stopped(&mut self, end: End) -> End {
+        if self.is_child {
+            self.end_child(end);
+        }
+        end
     }
 
     /// Finishes queued revocations, unless the runtime itself was interrupted: then the next kick
@@ -68,6 +109,8 @@ impl Thread {
             .lower_ring(self.program.machine.ring)
             .map_err(|error| End::Broken(error.to_string()))?;
         let registers = self.processor.vcpu.registers();
+        // What is mapped may change: the next fault at the same place is another one.
+        self.last_fault = (0, 0);
         // The instruction is finished first, so that upcalls may run in the middle of the call.
         self.processor.vcpu.return_from_syscall(registers.rax);
         let arguments = [
@@ -79,14 +122,23 @@ impl Thread {
             registers.r9,
         ];
         let flushed = self.go_outside();
+        slot::with(slot::Slot::take_kick);
         let outcome = self.dispatch(registers.rax, arguments);
         self.come_back(flushed)?;
         if let Some(end) = self.take_broken() {
             return Err(end);
         }
         match outcome {
+            Outcome::Value(value) if is_to_be_repeated(value) => {
+                let vcpu = &mut self.processor.vcpu;
+                let mut again = vcpu.registers();
+                again.rip = again.rip.wrapping_sub(SYSCALL_LENGTH);
+                again.rax = registers.rax;
+                vcpu.set_registers(&again);
+            }
             Outcome::Value(value) => self.processor.vcpu.set_rax(value as u64),
             Outcome::Exit(status) => return Err(End::Exit(status)),
+            Outcome::ThreadExit(status) => return Err(End::Thread(status)),
             Outcome::Killed(signal) => return Err(End::Signal(signal)),
             Outcome::Revoked {
                 call,

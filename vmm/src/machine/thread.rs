@@ -1,7 +1,6 @@
 //! One thread of a program: its processor and what system calls keep for it.
 
 use super::crew::Member;
-use super::kick;
 use super::modules::NO_HEAP;
 use super::processor::Processor;
 use super::program::Program;
@@ -11,6 +10,7 @@ use crate::exec::{Prepared, Request};
 use crate::memory::user::UserMemory;
 use crate::process::clone::CloneRequest;
 use crate::process::{Errno, MapRequest, Outcome, Process};
+use crate::signals::{kick, slot};
 use crate::syscalls::state::{SharedState, ThreadState};
 use dangless_core::abi::exit::Upcall;
 use dangless_core::abi::layout;
@@ -18,7 +18,6 @@ use dangless_core::address::GuestVirtual;
 use kvm_bindings::kvm_regs;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A thread of a program, on the host thread that runs it.
@@ -33,6 +32,8 @@ pub struct Thread {
     pub(super) fs_base: u64,
     /// Whether it belongs to a child process, which does not come back to who started the program.
     pub(super) is_child: bool,
+    /// Whether that process runs in its parent's memory.
+    pub(super) is_lent: bool,
     /// What `execve` works with.
     pub(super) leftover: Option<Prepared>,
     pub(super) last_fault: (u64, u64),
@@ -67,7 +68,8 @@ impl Thread {
         Ok(thread)
     }
 
-    fn new(program: Arc<Program>, mut processor: Processor, stack: Range<u64>) -> Self {
+    /// A thread on the calling host thread.
+    pub(super) fn new(program: Arc<Program>, processor: Processor, stack: Range<u64>) -> Self {
         // SAFETY: no arguments, no memory.
         let id = unsafe { libc::gettid() };
         program.hide(processor.vcpu.descriptor());
@@ -76,14 +78,8 @@ impl Thread {
             area.stack_low = stack.start;
             area.stack_high = stack.end;
         });
-        kick::register(processor.vcpu.immediate_exit());
-        let member = Arc::new(Member {
-            id,
-            area: processor.area.clone(),
-            inside: AtomicBool::new(false),
-        });
-        program.crew.join(Arc::clone(&member));
-        Self {
+        let member = program.crew.join(id, processor.area.clone());
+        let mut thread = Self {
             shared: program.calls(),
             program,
             processor,
@@ -92,11 +88,38 @@ impl Thread {
             stack,
             fs_base: 0,
             is_child: false,
+            is_lent: false,
             leftover: None,
             last_fault: (0, 0),
             repeats: 0,
             broken: None,
+        };
+        thread.register();
+        thread
+    }
+
+    /// Has the signals of the calling host thread stop this thread.
+    pub(super) fn register(&mut self) {
+        kick::prepare();
+        let exit = self.processor.vcpu.immediate_exit();
+        let stop = self.program.crew.stop_flag();
+        // SAFETY: processor and program live until the thread withdraws both.
+        slot::with(|slot| unsafe { slot.register(exit, stop) });
+    }
+
+    /// Ends the thread: what it leaves behind is told to the program, its processor goes back.
+    pub(super) fn retire(mut self) {
+        self.say_farewell();
+        if self.is_protected() && !self.program.crew.is_stopping() {
+            let index = self.processor.index();
+            if let Err(end) = self.upcall(Upcall::ThreadExit, [index, 0, 0]) {
+                self.program.crew.end_with(end);
+            }
         }
+        self.go_outside();
+        slot::with(slot::Slot::withdraw);
+        self.program.machine.retire(self.processor);
+        self.program.crew.leave(self.member.id);
     }
 
     /// The program that it is a thread of.
@@ -121,9 +144,18 @@ impl Thread {
 
     /// Runs the guest until it stops.
     pub(super) fn enter(&mut self) -> Exit {
-        self.member.inside.store(true, Ordering::SeqCst);
-        let exit = self.processor.vcpu.run();
-        self.member.inside.store(false, Ordering::SeqCst);
+        let vcpu = &mut self.processor.vcpu;
+        // Where page tables are shadowed a flush is the whole machine's.
+        let local = !self.program.machine.shadow_paging;
+        let entered =
+            self.program
+                .crew
+                .enter_guest(&self.member, || if local { vcpu.flush() } else { Ok(()) });
+        if let Err(error) = entered {
+            return Exit::Broken(error.to_string());
+        }
+        let exit = vcpu.run();
+        self.member.leave_guest();
         exit
     }
 
@@ -156,13 +188,6 @@ impl Thread {
         }
         let space = &self.program.space;
         space.read(GuestVirtual(at), into).map_err(|_| ())
-    }
-}
-
-impl Drop for Thread {
-    fn drop(&mut self) {
-        self.program.crew.leave(self.member.id);
-        kick::register(std::ptr::null_mut());
     }
 }
 
@@ -241,6 +266,10 @@ impl Process for Thread {
 
     fn executable(&self) -> &Path {
         self.program.executable()
+    }
+
+    fn start_thread(&mut self, request: &CloneRequest) -> Result<i64, Errno> {
+        self.spawn(request)
     }
 
     fn thread_state(&mut self) -> &mut ThreadState {

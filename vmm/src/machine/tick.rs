@@ -7,8 +7,8 @@
 
 use super::crew::Crew;
 use super::host::HostError;
-use super::kick;
 use super::program::Program;
+use crate::signals::{kick, mask};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -81,7 +81,7 @@ impl Ticker {
             }
         };
         let builder = std::thread::Builder::new().name("dangless-tick".to_owned());
-        let thread = kick::unsignalled(|| builder.spawn(look))
+        let thread = mask::unsignalled(|| builder.spawn(look))
             .map_err(|source: io::Error| HostError::Thread(source))?;
         Ok(Self {
             stop,

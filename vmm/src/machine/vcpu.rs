@@ -149,6 +149,29 @@ impl Vcpu {
         read && (before..=after).contains(&guest)
     }
 
+    /// Copies everything but general registers and the place of the area from `other`.
+    ///
+    /// # Errors
+    /// When KVM refuses.
+    pub fn copy_state(&mut self, other: &Self, fs_base: u64) -> Result<(), HostError> {
+        self.set_extended(&other.extended()?)?;
+        let mut special = self.special()?;
+        special.fs.base = fs_base;
+        self.set_special(&special)
+    }
+
+    /// Makes the processor forget every translation.
+    ///
+    /// # Errors
+    /// When KVM refuses.
+    pub fn flush(&mut self) -> Result<(), HostError> {
+        // KVM flushes when paging is set up anew, which it does when CR4 changes. No page of the
+        // guest is global, so PGE means nothing else.
+        let mut special = self.special()?;
+        special.cr4 ^= 1 << 7;
+        self.set_special(&special)
+    }
+
     /// KVM's descriptor of it.
     #[must_use]
     pub fn descriptor(&self) -> RawFd {

@@ -161,6 +161,12 @@ impl Space {
         self.lock().areas.is_covered(range)
     }
 
+    /// The mapping that holds `at`.
+    #[must_use]
+    pub fn area_around(&self, at: u64) -> Option<Range<u64>> {
+        self.lock().areas.find(at).map(|(range, _)| range)
+    }
+
     /// The program break, `[start, end)`.
     #[must_use]
     pub fn heap(&self) -> Range<u64> {

@@ -21,6 +21,8 @@ pub enum Outcome {
     Value(i64),
     /// The program ends with this exit status (0 to 255).
     Exit(i32),
+    /// The thread ends with this status (0 to 255), and the program if it is the last.
+    ThreadExit(i32),
     /// The program dies of this signal.
     Killed(i32),
     /// A pointer argument, or memory that it leads to, is freed heap memory.
@@ -98,6 +100,12 @@ pub trait Process {
     fn advise(&mut self, at: u64, length: u64, advice: i32) -> Result<(), Errno>;
     /// Whether all of `[at, at + length)` is mapped (for `mincore`, `msync`, `mlock`).
     fn is_mapped(&self, at: u64, length: u64) -> bool;
+
+    /// Makes a thread; its id.
+    ///
+    /// # Errors
+    /// EAGAIN.
+    fn start_thread(&mut self, request: &clone::CloneRequest) -> Result<i64, Errno>;
 
     /// The FS base (`arch_prctl`).
     fn fs_base(&self) -> u64;

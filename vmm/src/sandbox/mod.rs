@@ -410,9 +410,9 @@ impl Sandbox {
                 source,
             })?;
         }
-        let mut first = self.prepare()?;
+        let first = self.prepare()?;
         let program = Arc::clone(first.program());
-        let end = first.run();
+        let end = first.run_program();
         ending::outcome(&program, end).map_err(Error::Broken)
     }
 }

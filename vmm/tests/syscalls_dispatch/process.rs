@@ -318,6 +318,10 @@ impl Process for Fake {
         &self.program
     }
 
+    fn start_thread(&mut self, _: &CloneRequest) -> Result<i64, Errno> {
+        Err(Errno(libc::EAGAIN))
+    }
+
     fn thread_state(&mut self) -> &mut ThreadState {
         &mut self.state
     }

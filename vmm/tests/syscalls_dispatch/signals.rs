@@ -157,7 +157,7 @@ fn ending() {
         fake.outcome(libc::SYS_exit_group, &[0x1ff]),
         Outcome::Exit(0xff)
     );
-    assert_eq!(fake.outcome(libc::SYS_exit, &[3]), Outcome::Exit(3));
+    assert_eq!(fake.outcome(libc::SYS_exit, &[3]), Outcome::ThreadExit(3));
     assert_eq!(
         fake.outcome(libc::SYS_rt_sigreturn, &[]),
         Outcome::Killed(libc::SIGSEGV)

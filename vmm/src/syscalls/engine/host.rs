@@ -1,6 +1,7 @@
 //! The host kernel's side: making the call, and pointers it may be given.
 
 use crate::memory::user::{Access, Fault, HostSlice, UserMemory};
+use crate::signals::stub;
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use std::sync::OnceLock;
 
@@ -14,11 +15,22 @@ pub const MOST_MOVED: u64 = 0x7fff_f000;
 ///
 /// The arguments must hold no pointer other than those the engine made: memory of the program,
 /// a bounce buffer, [`absent`], or null.
+///
+/// [`RESTART`](crate::signals::stub::RESTART) if a signal for the program came before the call had
+/// any effect.
 #[must_use]
 pub fn commit(number: i64, arguments: [u64; 6]) -> i64 {
-    let [a, b, c, d, e, f] = arguments;
     // SAFETY: by the engine's staging every pointer among the arguments is null, an address that
     // faults, or host memory of at least the length that the call may touch.
+    unsafe { stub::call(number, &arguments) }
+}
+
+/// Makes a call that neither waits nor changes anything the program sees, whatever signal has
+/// come: its value, or the negative error.
+#[must_use]
+pub fn ask(number: i64, arguments: [u64; 6]) -> i64 {
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: as in `commit`.
     let value = unsafe { libc::syscall(number, a, b, c, d, e, f) };
     if value == -1 {
         return -i64::from(

@@ -1,10 +1,11 @@
-//! New processes.
+//! New processes and threads.
 //!
 //! Arguments are read and judged here; the process itself makes the child.
 
 use crate::process::clone::CloneRequest;
 use crate::process::Errno;
 use crate::syscalls::call::{Call, Stop};
+use crate::syscalls::engine::host;
 use crate::syscalls::state::SIGNALS;
 
 const CSIGNAL: u64 = 0xff;
@@ -42,6 +43,21 @@ const OFFERED: u64 = VM
     | IO
     | DETACHED
     | CLONE_CLEAR_SIGHAND;
+
+/// What a thread may ask for beside what makes it one.
+const OF_THREADS: u64 = VM
+    | SIGHAND
+    | THREAD
+    | PARENT_SETTID
+    | libc::CLONE_FS as u64
+    | libc::CLONE_FILES as u64
+    | libc::CLONE_SETTLS as u64
+    | libc::CLONE_CHILD_SETTID as u64
+    | libc::CLONE_CHILD_CLEARTID as u64
+    | SYSVSEM
+    | IO
+    | UNTRACED
+    | DETACHED;
 
 /// `fork`
 ///
@@ -155,6 +171,9 @@ fn make(call: &mut Call<'_>, request: CloneRequest) -> Result<i64, Stop> {
     {
         return Err(Stop::Errno(libc::EINVAL));
     }
+    if request.has(THREAD) {
+        return make_thread(call, &request);
+    }
     if request.flags & !OFFERED != 0 || request.has(VM) && !request.has(VFORK) {
         return Err(Stop::Errno(libc::EINVAL));
     }
@@ -172,4 +191,15 @@ fn make(call: &mut Call<'_>, request: CloneRequest) -> Result<i64, Stop> {
     call.process
         .clone_process(&request)
         .map_err(|Errno(number)| Stop::Errno(number))
+}
+
+fn make_thread(call: &mut Call<'_>, request: &CloneRequest) -> Result<i64, Stop> {
+    let is_tls_bad = request.has(libc::CLONE_SETTLS as u64) && !host::in_user_range(request.tls, 0);
+    if is_tls_bad {
+        return Err(Stop::Errno(libc::EPERM));
+    }
+    if request.flags & !OF_THREADS != 0 {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
+    Ok(call.process.start_thread(request)?)
 }

@@ -1,12 +1,20 @@
-//! The end of the program.
+//! The end of the program, and of one of its threads.
 
 use crate::process::Outcome;
 use crate::syscalls::call::{Call, Stop};
 
-/// `exit`, `exit_group`: the same while the process has one thread.
+/// `exit_group`
 ///
 /// # Errors
 /// The end of the program.
-pub fn exit(call: &mut Call<'_>) -> Result<i64, Stop> {
+pub fn exit_group(call: &mut Call<'_>) -> Result<i64, Stop> {
     Err(Stop::End(Outcome::Exit(call.int(0) & 0xff)))
+}
+
+/// `exit`
+///
+/// # Errors
+/// The end of the thread.
+pub fn exit(call: &mut Call<'_>) -> Result<i64, Stop> {
+    Err(Stop::End(Outcome::ThreadExit(call.int(0) & 0xff)))
 }

@@ -51,6 +51,48 @@ pub fn futex(call: &mut Call<'_>) -> Result<i64, Stop> {
     ))
 }
 
+/// `struct futex_waitv`
+const WAITER: usize = 24;
+/// Most futexes that a call waits for.
+const MOST: u64 = 128;
+
+/// `futex_waitv`
+///
+/// # Errors
+/// As Linux; a report of a freed word, list or time-out.
+pub fn waitv(call: &mut Call<'_>) -> Result<i64, Stop> {
+    let [at, count, flags, time, clock, _] = call.arguments;
+    let count = u64::from(count as u32);
+    if count == 0 || count > MOST || flags as u32 != 0 || at == 0 {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
+    let mut list = vec![0u8; count as usize * WAITER];
+    call.read(0, at, &mut list)?;
+    for waiter in list.chunks_exact_mut(WAITER) {
+        let mut address = [0; 8];
+        address.copy_from_slice(&waiter[8..16]);
+        let address = word(call, 0, u64::from_le_bytes(address))?;
+        waiter[8..16].copy_from_slice(&address.to_le_bytes());
+    }
+    let timeout = match time {
+        0 => [0; 2],
+        _ => [
+            call.read_u64(3, time)?,
+            call.read_u64(3, time.wrapping_add(8))?,
+        ],
+    };
+    let time = if time == 0 {
+        0
+    } else {
+        timeout.as_ptr() as u64
+    };
+    let list = list.as_ptr() as u64;
+    Ok(host::commit(
+        call.entry.number,
+        [list, count, flags, time, clock, 0],
+    ))
+}
+
 const FUTEX_LOCK_PI2: i32 = 13;
 
 /// The host address of a futex.

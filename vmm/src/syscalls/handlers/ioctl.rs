@@ -16,7 +16,7 @@ pub fn ioctl(call: &mut Call<'_>) -> Result<i64, Stop> {
     let request = call.int(1) as u32;
     let Some((_, word)) = REQUESTS.iter().find(|(known, _)| *known == request) else {
         // A descriptor that is not open is told first, as the kernel does.
-        let open = crate::syscalls::engine::host::commit(
+        let open = crate::syscalls::engine::host::ask(
             libc::SYS_fcntl,
             [call.argument(0), libc::F_GETFD as u64, 0, 0, 0, 0],
         );

@@ -73,7 +73,7 @@ fn set(call: &mut Call<'_>, resource: u32, wanted: [u64; 2]) -> Result<i64, Stop
         return Err(Stop::Errno(libc::EINVAL));
     }
     let [_, allowed] = current(call, resource)?;
-    if hard > allowed && host::commit(libc::SYS_geteuid, [0; 6]) != 0 {
+    if hard > allowed && host::ask(libc::SYS_geteuid, [0; 6]) != 0 {
         return Err(Stop::Errno(libc::EPERM));
     }
     call.shared().limits.insert(resource, wanted);
@@ -87,7 +87,7 @@ fn current(call: &mut Call<'_>, resource: u32) -> Result<[u64; 2], Stop> {
     }
     let mut limit = [0u64; 2];
     let pointer = limit.as_mut_ptr() as u64;
-    checked(host::commit(
+    checked(host::ask(
         libc::SYS_getrlimit,
         [u64::from(resource), pointer, 0, 0, 0, 0],
     ))?;

@@ -122,7 +122,7 @@ fn is_resident(call: &Call<'_>, page: u64) -> bool {
         let start = GuestVirtual(slice.pointer as u64).align_down(PAGE_SIZE).0;
         let pointer = resident.as_mut_ptr() as u64;
         let range = [start, slice.length as u64, pointer, 0, 0, 0];
-        host::commit(libc::SYS_mincore, range) == 0 && resident[0] & 1 == 1
+        host::ask(libc::SYS_mincore, range) == 0 && resident[0] & 1 == 1
     })
 }
 

@@ -241,7 +241,7 @@ pub fn check_whole(gather: &Gather, descriptor: i32) -> Result<(), Stop> {
         std::ptr::from_mut(&mut length) as u64,
         0,
     ];
-    let known = host::commit(libc::SYS_getsockopt, arguments) == 0;
+    let known = host::ask(libc::SYS_getsockopt, arguments) == 0;
     if known && kind != libc::SOCK_STREAM {
         return Err(Stop::Errno(libc::EMSGSIZE));
     }

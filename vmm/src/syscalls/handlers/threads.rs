@@ -41,7 +41,7 @@ pub fn arch_prctl(call: &mut Call<'_>) -> Result<i64, Stop> {
 pub fn set_tid_address(call: &mut Call<'_>) -> Result<i64, Stop> {
     let at = call.argument(0);
     call.state().tid_address = at;
-    Ok(host::commit(libc::SYS_gettid, [0; 6]))
+    Ok(host::ask(libc::SYS_gettid, [0; 6]))
 }
 
 /// `set_robust_list`
@@ -63,7 +63,7 @@ pub fn set_robust_list(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// ESRCH for another thread, EFAULT, a report of a freed pointer.
 pub fn get_robust_list(call: &mut Call<'_>) -> Result<i64, Stop> {
     let thread = i64::from(call.int(0));
-    if thread != 0 && thread != host::commit(libc::SYS_gettid, [0; 6]) {
+    if thread != 0 && thread != host::ask(libc::SYS_gettid, [0; 6]) {
         return Err(Stop::Errno(libc::ESRCH));
     }
     let (head, _) = call.state().robust_list;

@@ -65,7 +65,7 @@ pub fn writev(call: &mut Call<'_>) -> Result<i64, Stop> {
 pub fn vmsplice(call: &mut Call<'_>) -> Result<i64, Stop> {
     let descriptor = call.descriptor(0)?;
     let segments = segments(call, 1, call.argument(1), call.argument(2))?;
-    let mode = host::commit(
+    let mode = host::ask(
         libc::SYS_fcntl,
         [descriptor as u64, libc::F_GETFL as u64, 0, 0, 0, 0],
     );

@@ -96,7 +96,9 @@ impl Strace {
             width = COLUMN.max(call.len() + 1)
         ));
         match outcome {
-            Outcome::Exit(status) => self.print(&format!("+++ exited with {status} +++")),
+            Outcome::Exit(status) | Outcome::ThreadExit(status) => {
+                self.print(&format!("+++ exited with {status} +++"))
+            }
             Outcome::Killed(signal) => {
                 self.print(&format!("+++ killed by {} +++", values::signal(*signal)));
             }

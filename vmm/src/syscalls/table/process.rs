@@ -5,14 +5,14 @@ use super::entry::{
     output_whole, path, pointer, size, unsigned, wide_flags, Entry, Shape,
 };
 use super::vocabulary::{
-    ARCH_PRCTL, AT, CLONE, FUTEX, POLICY, PRCTL, PRIORITY, USAGE, WAIT, WAITID,
+    ARCH_PRCTL, AT, CLOCK, CLONE, FUTEX, POLICY, PRCTL, PRIORITY, USAGE, WAIT, WAITID,
 };
 use crate::syscalls::handlers::{cloning, ending, futex, prctl, replacing, threads};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
     [by_hand ending::exit] exit SYS_exit (int("error_code"));
-    [by_hand ending::exit] exit_group SYS_exit_group (int("error_code"));
+    [by_hand ending::exit_group] exit_group SYS_exit_group (int("error_code"));
     [forward] getpid SYS_getpid ();
     [forward] gettid SYS_gettid ();
     [forward] getppid SYS_getppid ();
@@ -52,6 +52,9 @@ pub const ENTRIES: &[Entry] = entries! {
     [by_hand futex::futex] futex SYS_futex
         (pointer("uaddr", Shape::Opaque), flags("op", &FUTEX), unsigned("val"),
          pointer("utime", Shape::Opaque), pointer("uaddr2", Shape::Opaque), unsigned("val3"));
+    [by_hand futex::waitv] futex_waitv SYS_futex_waitv
+        (pointer("waiters", Shape::Opaque), unsigned("nr_futexes"), unsigned("flags"),
+         pointer("timeout", Shape::Opaque), flags("clockid", &CLOCK));
     [forward] getcpu SYS_getcpu
         (output("cpu", 4, Shape::Ints), output("node", 4, Shape::Ints),
          pointer("cache", Shape::Opaque));

@@ -117,9 +117,6 @@ pub const ENTRIES: &[Entry] = entries! {
         (fd("ruleset_fd"), int("rule_type"), pointer("rule_attr", OPAQUE), unsigned("flags"));
     [refuse EOPNOTSUPP "a rule set would confine the VMM's own thread"] landlock_restrict_self
         SYS_landlock_restrict_self (fd("ruleset_fd"), unsigned("flags"));
-    [refuse ENOSYS "futex does the same"] futex_waitv SYS_futex_waitv
-        (pointer("waiters", OPAQUE), unsigned("nr_futexes"), unsigned("flags"),
-         pointer("timeout", OPAQUE), flags("clockid", &CLOCK));
     [refuse ENOSYS "mount does the same"] open_tree SYS_open_tree
         (fd("dfd"), path("path"), unsigned("flags"));
     [refuse ENOSYS "mount does the same"] move_mount SYS_move_mount

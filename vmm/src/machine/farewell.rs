@@ -1,0 +1,107 @@
+//! What a thread that ends leaves behind for the others: robust futexes, and its cleared id.
+
+use super::thread::Thread;
+use crate::memory::user::{read_value, Access, UserMemory};
+use crate::signals::mask;
+use dangless_core::address::GuestVirtual;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Entries of a robust list that are looked at, as on Linux.
+const MOST: usize = 2048;
+const WAITERS: u32 = 0x8000_0000;
+const OWNER_DIED: u32 = 0x4000_0000;
+const ID: u32 = 0x3fff_ffff;
+
+impl Thread {
+    /// Gives up the futexes on the thread's robust list, clears its id and wakes who waits for it.
+    pub(super) fn say_farewell(&mut self) {
+        // Nothing of the program's may interrupt this.
+        mask::set(mask::ALL);
+        let (head, _) = self.calls.robust_list;
+        if head != 0 && !self.program.crew.is_stopping() {
+            // A list that cannot be read ends where it cannot, as on Linux.
+            let _ = self.give_up_robust(head);
+        }
+        let at = self.calls.tid_address;
+        if at != 0 && !self.program.crew.is_stopping() {
+            if let Some(word) = self.futex(at) {
+                word.store(0, Ordering::SeqCst);
+                wake(word, libc::FUTEX_WAKE);
+            }
+        }
+    }
+
+    fn give_up_robust(&self, head: u64) -> Result<(), crate::memory::user::Fault> {
+        let space = &*self.program.space;
+        let read = |at: u64| read_value::<u64>(space, GuestVirtual(at));
+        let offset = read(head.wrapping_add(8))?;
+        let pending = read(head.wrapping_add(16))?;
+        let mut entry = read(head)?;
+        for _ in 0..MOST {
+            if entry & !1 == head {
+                break;
+            }
+            let next = read(entry & !1);
+            if entry & !1 != pending & !1 {
+                self.give_up(entry, offset, false);
+            }
+            entry = next?;
+        }
+        if pending & !1 != 0 {
+            self.give_up(pending, offset, true);
+        }
+        Ok(())
+    }
+
+    /// Marks one futex as its dead owner's and wakes a waiter; bit 0 of `entry` says that it is one
+    /// with priority inheritance, whose waiters the host's kernel looks after.
+    fn give_up(&self, entry: u64, offset: u64, pending: bool) {
+        let at = (entry & !1).wrapping_add(offset);
+        let Some(word) = self.futex(at) else {
+            return;
+        };
+        let own = self.member.id.unsigned_abs();
+        let mut value = word.load(Ordering::SeqCst);
+        if pending && entry & 1 == 0 && value & ID == 0 {
+            wake(word, libc::FUTEX_WAKE);
+            return;
+        }
+        while value & ID == own {
+            let died = value & WAITERS | OWNER_DIED;
+            match word.compare_exchange(value, died, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => {
+                    if entry & 1 == 0 && value & WAITERS != 0 {
+                        wake(word, libc::FUTEX_WAKE);
+                    }
+                    return;
+                }
+                Err(now) => value = now,
+            }
+        }
+    }
+
+    fn futex(&self, at: u64) -> Option<&AtomicU32> {
+        if at % 4 != 0 {
+            return None;
+        }
+        // Reading goes by the kernel where the memory is a file's, which may have become shorter.
+        let mut probe = [0u8; 4];
+        let space = &self.program.space;
+        space.read(GuestVirtual(at), &mut probe).ok()?;
+        let slices = space.slices(GuestVirtual(at), 4, Access::Write);
+        match slices.ok()?.as_slice() {
+            [slice] => {
+                // SAFETY: four aligned bytes of guest memory, just seen to be there, in the
+                // reservation that lives as long as the machine; all of the VMM's accesses to
+                // futexes are atomic.
+                Some(unsafe { AtomicU32::from_ptr(slice.pointer.cast()) })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn wake(word: &AtomicU32, operation: i32) {
+    // SAFETY: the word is mapped; waking touches no memory.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, 1, 0, 0, 0) };
+}
