@@ -3,6 +3,7 @@
 use crate::memory::user::{Fault, UserMemory};
 use dangless_core::address::GuestVirtual;
 use std::ffi::CString;
+use std::ops::Range;
 
 /// What goes on the stack besides arguments and environment.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,20 @@ pub struct Auxiliary {
     pub random: [u8; 16],
 }
 
-/// Builds the stack that ends at `top` and returns the initial stack pointer, 16-byte aligned.
+/// A built stack.
+#[derive(Clone, Debug)]
+pub struct Initial {
+    /// The initial stack pointer, 16-byte aligned.
+    pub pointer: u64,
+    /// Where the arguments' text lies.
+    pub arguments: Range<u64>,
+    /// Where the environment's text lies.
+    pub environment: Range<u64>,
+    /// The auxiliary vector.
+    pub auxiliary: Vec<u8>,
+}
+
+/// Builds the stack that ends at `top`.
 ///
 /// # Errors
 /// When it does not fit the stack.
@@ -32,7 +46,7 @@ pub fn build(
     arguments: &[CString],
     environment: &[CString],
     auxiliary: &Auxiliary,
-) -> Result<u64, Fault> {
+) -> Result<Initial, Fault> {
     let mut at = top - 8;
     let mut push = |bytes: &[u8]| -> Result<u64, Fault> {
         at = at
@@ -50,6 +64,8 @@ pub fn build(
     for text in arguments.iter().rev() {
         arguments_at.push(push(text.as_bytes_with_nul())?);
     }
+    let environment_start = environment_at.last().copied().unwrap_or(executable);
+    let arguments_start = arguments_at.last().copied().unwrap_or(environment_start);
     let platform = push(b"x86_64\0")?;
     let random = push(&auxiliary.random)?;
 
@@ -58,6 +74,7 @@ pub fn build(
     words.push(0);
     words.extend(environment_at.iter().rev());
     words.push(0);
+    let vector = words.len();
     // SAFETY: no arguments but a number; the host's own vector is read.
     let host = |key| unsafe { libc::getauxval(key) };
     // SAFETY: these calls have no arguments and cannot fail.
@@ -102,7 +119,12 @@ pub fn build(
         .ok_or(Fault::Unmapped(GuestVirtual(random)))?
         & !15;
     memory.write(GuestVirtual(pointer), &bytes)?;
-    Ok(pointer)
+    Ok(Initial {
+        pointer,
+        arguments: arguments_start..environment_start,
+        environment: environment_start..executable,
+        auxiliary: bytes.get(8 * vector..).unwrap_or_default().to_vec(),
+    })
 }
 
 const AT_NULL: u64 = 0;

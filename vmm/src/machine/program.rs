@@ -12,6 +12,7 @@ use crate::exec::Policy;
 use crate::loader::interpose::Islands;
 use crate::memory::space::Space;
 use crate::observe::Observer;
+use crate::process::picture::{Origin, Picture};
 use crate::report::Report;
 use crate::syscalls::state::SharedState;
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ pub struct Program {
     pub(super) machine: Machine,
     pub(super) space: Arc<Space>,
     executable: PathBuf,
+    origin: Origin,
     pub(super) observer: Observer,
     context: Mutex<Context>,
     protected: AtomicBool,
@@ -55,6 +57,8 @@ pub struct Parts {
     pub space: Arc<Space>,
     /// Absolute path of the program.
     pub executable: PathBuf,
+    /// What it was started with.
+    pub origin: Origin,
     /// Who watches system calls and reads the log.
     pub observer: Observer,
     /// What reports need to know of the program.
@@ -88,6 +92,7 @@ impl Program {
             machine: parts.machine,
             space: parts.space,
             executable: parts.executable,
+            origin: parts.origin,
             observer: parts.observer,
             context: Mutex::new(parts.context),
             protected: AtomicBool::new(parts.protected),
@@ -141,6 +146,16 @@ impl Program {
     #[must_use]
     pub fn executable(&self) -> &Path {
         &self.executable
+    }
+
+    /// How it was started, and its memory as it is now.
+    pub(super) fn picture(&self) -> Picture {
+        Picture {
+            origin: self.origin.clone(),
+            mappings: self.space.survey(),
+            heap: self.space.heap(),
+            threads: self.crew.members().iter().map(|member| member.id).collect(),
+        }
     }
 
     /// The reports made so far.

@@ -9,6 +9,7 @@ use super::vcpu::Exit;
 use crate::exec::{Prepared, Request};
 use crate::memory::user::UserMemory;
 use crate::process::clone::CloneRequest;
+use crate::process::picture::Picture;
 use crate::process::{Errno, MapRequest, Outcome, Process};
 use crate::signals::{kick, slot};
 use crate::syscalls::state::{SharedState, ThreadState};
@@ -270,6 +271,15 @@ impl Process for Thread {
 
     fn start_thread(&mut self, request: &CloneRequest) -> Result<i64, Errno> {
         self.spawn(request)
+    }
+
+    fn threads(&self) -> Vec<i32> {
+        let members = self.program.crew.members();
+        members.iter().map(|member| member.id).collect()
+    }
+
+    fn picture(&self) -> Picture {
+        self.program.picture()
     }
 
     fn thread_state(&mut self) -> &mut ThreadState {

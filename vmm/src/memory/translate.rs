@@ -8,6 +8,7 @@ use super::physical::Use;
 use super::space::{Space, State};
 use super::user::{self, Access, Fault, HostSlice, UserMemory};
 use super::vma::Backing;
+use crate::process::picture::{Behind, Mapping};
 use dangless_core::abi::layout;
 use dangless_core::address::{GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 use std::ops::Range;
@@ -26,6 +27,35 @@ impl Space {
             }
         }
         found
+    }
+
+    /// Everything that is mapped, and where it lies on the host.
+    #[must_use]
+    pub fn survey(&self) -> Vec<Mapping> {
+        let state = self.lock();
+        state
+            .areas
+            .iter()
+            .map(|(range, area)| {
+                let behind = match area.backing {
+                    Backing::Anonymous => Behind::Memory,
+                    Backing::Host { .. } => Behind::Host,
+                    Backing::Attached(_) => Behind::Clock,
+                };
+                let pieces = if behind == Behind::Clock {
+                    Vec::new()
+                } else {
+                    Self::pieces_where_present(&state, &range)
+                };
+                let host = |(at, length)| Some((self.physical.host(at, length)? as u64, length));
+                Mapping {
+                    pieces: pieces.into_iter().filter_map(host).collect(),
+                    range,
+                    protection: area.protection,
+                    behind,
+                }
+            })
+            .collect()
     }
 
     /// Writes `bytes` whatever the protection is: for changing code before the program runs.

@@ -2,11 +2,13 @@
 
 pub mod clone;
 pub mod death;
+pub mod picture;
 
 use crate::exec::Request;
 use crate::memory::user::{Fault, UserMemory};
 use crate::syscalls::state::{SharedState, ThreadState};
 use clone::CloneRequest;
+use picture::Picture;
 use std::path::Path;
 use std::sync::MutexGuard;
 
@@ -124,6 +126,10 @@ pub trait Process {
     fn is_hidden(&self, descriptor: i32) -> bool;
     /// Absolute path of the program (`/proc/self/exe`).
     fn executable(&self) -> &Path;
+    /// Ids of its threads; none if they are not known.
+    fn threads(&self) -> Vec<i32>;
+    /// How it was started, and its memory as it is now.
+    fn picture(&self) -> Picture;
     /// State that the handlers themselves keep for the calling thread.
     fn thread_state(&mut self) -> &mut ThreadState;
     /// State that they keep for the whole process; a lock, held until it is dropped.

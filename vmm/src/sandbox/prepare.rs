@@ -14,6 +14,7 @@ use crate::machine::run::End;
 use crate::machine::segments::Ring;
 use crate::machine::thread::Thread;
 use crate::memory::space::Space;
+use crate::process::picture::Origin;
 use dangless_core::abi::config::Config;
 use dangless_core::abi::layout;
 use dangless_core::address::PAGE_SIZE;
@@ -136,10 +137,9 @@ impl Sandbox {
                 }
                 vdso.map(&space, &machine.physical, machine.reach())
             });
-        let vdso = vdso.map_or(0, |placed| {
-            let start = placed.code.start;
-            modules.add_image(PathBuf::from("[vdso]"), placed.image, placed.code);
-            start
+        let vdso = vdso.map_or(0..0, |placed| {
+            modules.add_image(PathBuf::from("[vdso]"), placed.image, placed.code.clone());
+            placed.code
         });
         let mut errno_location = 0;
         let mut protected = false;
@@ -155,13 +155,13 @@ impl Sandbox {
         }
         let heap = image.end + slides.heap;
         space.set_heap(heap..heap);
-        let sp = self.build_stack(
+        let stack = self.build_stack(
             &space,
             &elf,
             &image,
             Bases {
                 linker: linker.map_or(0, |(bias, _)| bias),
-                vdso,
+                vdso: vdso.start,
             },
             &bounds,
         )?;
@@ -204,6 +204,14 @@ impl Sandbox {
             machine,
             space,
             executable,
+            origin: Origin {
+                image: elf.range(image.bias),
+                stack: stack.pointer,
+                arguments: stack.arguments,
+                environment: stack.environment,
+                auxiliary: stack.auxiliary,
+                vdso,
+            },
             observer,
             context: Context::new(modules),
             protected,
@@ -217,7 +225,7 @@ impl Sandbox {
             Some((_, entry)) => entry,
             None => elf.entry.wrapping_add(image.bias),
         };
-        let first = Thread::first(Program::new(parts), processor, entry, sp, bounds);
+        let first = Thread::first(Program::new(parts), processor, entry, stack.pointer, bounds);
         first.map_err(|end| match end {
             End::Broken(why) => Error::Broken(why),
             other => Error::Broken(format!("it ended while it was being started: {other:?}")),
@@ -231,7 +239,7 @@ impl Sandbox {
         image: &image::Image,
         bases: Bases,
         bounds: &Range<u64>,
-    ) -> Result<u64, Error> {
+    ) -> Result<stack::Initial, Error> {
         let rights = libc::PROT_READ
             | libc::PROT_WRITE
             | if elf.executable_stack {

@@ -11,6 +11,7 @@
 //! | [`call`] | a call under way |
 //! | [`engine`] | stage, commit, collect |
 //! | [`handlers`] | calls served by hand |
+//! | [`proc`] | files of `/proc` about the process |
 //! | [`state`] | what is kept for a process between calls |
 //! | [`observer`], [`strace`], [`stats`] | watching calls |
 //! | [`coverage`] | the documentation page |
@@ -20,6 +21,7 @@ pub mod coverage;
 pub mod engine;
 pub mod handlers;
 pub mod observer;
+pub mod proc;
 pub mod state;
 pub mod stats;
 pub mod strace;

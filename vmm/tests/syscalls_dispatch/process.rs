@@ -5,6 +5,7 @@ use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use dangless_vmm::exec::{find::find, Request};
 use dangless_vmm::memory::user::{Access, Fault, HostSlice, UserMemory};
 use dangless_vmm::process::clone::CloneRequest;
+use dangless_vmm::process::picture::{Origin, Picture};
 use dangless_vmm::process::{Errno, MapRequest, Outcome, Process};
 use dangless_vmm::syscalls::dispatch;
 use dangless_vmm::syscalls::observer::Observer;
@@ -320,6 +321,21 @@ impl Process for Fake {
 
     fn start_thread(&mut self, _: &CloneRequest) -> Result<i64, Errno> {
         Err(Errno(libc::EAGAIN))
+    }
+
+    fn threads(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
+    fn picture(&self) -> Picture {
+        Picture {
+            origin: Origin {
+                arguments: BASE..BASE + 8,
+                environment: BASE + 8..BASE + 16,
+                ..Origin::default()
+            },
+            ..Picture::default()
+        }
     }
 
     fn thread_state(&mut self) -> &mut ThreadState {

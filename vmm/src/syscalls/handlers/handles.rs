@@ -47,5 +47,5 @@ pub fn open_by_handle(call: &mut Call<'_>) -> Result<i64, Stop> {
     call.read(1, at, &mut handle[..HEADER + length as usize])?;
     handle[..4].copy_from_slice(&length.to_le_bytes());
     let value = forward_with(call, &[(1, handle.as_mut_ptr() as u64)])?;
-    paths::admit(value)
+    paths::admit(call, value)
 }

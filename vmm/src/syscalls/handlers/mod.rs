@@ -3,13 +3,14 @@
 //! | room | holds |
 //! | --- | --- |
 //! | [`transfer`], [`random`] | moving bytes between descriptors and memory |
-//! | [`paths`], [`handles`], [`mounting`] | names of files |
+//! | [`paths`], [`handles`], [`listing`], [`mounting`] | names of files |
 //! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
 //! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
 //! | [`memory`] | the address space |
 //! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`], [`timers`] | the process |
 //! | [`signals`], [`stacks`], [`sending`] | signals |
 //! | [`exchange`] | System V messages and semaphores |
+//! | [`peering`] | a process's memory, by its id |
 //! | [`word`] | arguments whose meaning a command decides |
 
 pub mod batches;
@@ -24,11 +25,13 @@ pub mod futex;
 pub mod handles;
 pub mod ioctl;
 pub mod limits;
+pub mod listing;
 pub mod memory;
 pub mod messages;
 pub mod mounting;
 pub mod options;
 pub mod paths;
+pub mod peering;
 pub mod polling;
 pub mod prctl;
 pub mod random;

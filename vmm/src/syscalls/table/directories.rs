@@ -7,7 +7,7 @@ use super::entry::{
 use super::vocabulary::{
     ACCESS, AT, AT_ACCESS, INOTIFY, MOUNT, OPEN, RENAME, STATX, UMOUNT, WATCH, XATTR,
 };
-use crate::syscalls::handlers::{handles, mounting, paths};
+use crate::syscalls::handlers::{handles, listing, mounting, paths};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
@@ -77,9 +77,9 @@ pub const ENTRIES: &[Entry] = entries! {
     [forward] utimensat SYS_utimensat
         (dirfd("dfd"), path_unless("filename", 3), input("utimes", 32, Shape::Timespec),
          flags("flags", &AT));
-    [forward] getdents SYS_getdents
+    [by_hand listing::getdents] getdents SYS_getdents
         (fd("fd"), output_bytes("dirent", 2, Shape::Opaque), unsigned("count"));
-    [forward] getdents64 SYS_getdents64
+    [by_hand listing::getdents] getdents64 SYS_getdents64
         (fd("fd"), output_bytes("dirent", 2, Shape::DirectoryEntries), unsigned("count"));
     [forward] umask SYS_umask (mode("mask"));
     [forward] setxattr SYS_setxattr

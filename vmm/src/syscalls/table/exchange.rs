@@ -5,10 +5,16 @@ use super::entry::{
     output_bytes, pointer, size, text, unsigned, Entry, Shape,
 };
 use super::vocabulary::{IPC, IPC_COMMAND, OPEN};
-use crate::syscalls::handlers::exchange;
+use crate::syscalls::handlers::{exchange, peering};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
+    [by_hand peering::transfer] process_vm_readv SYS_process_vm_readv
+        (int("pid"), pointer("lvec", Shape::Opaque), size("liovcnt"),
+         pointer("rvec", Shape::Opaque), size("riovcnt"), size("flags"));
+    [by_hand peering::transfer] process_vm_writev SYS_process_vm_writev
+        (int("pid"), pointer("lvec", Shape::Opaque), size("liovcnt"),
+         pointer("rvec", Shape::Opaque), size("riovcnt"), size("flags"));
     [forward] semget SYS_semget (int("key"), int("nsems"), flags("semflg", &IPC));
     [forward] semtimedop SYS_semtimedop
         (int("semid"), input_items("sops", 2, 6, Shape::Opaque), unsigned("nsops"),

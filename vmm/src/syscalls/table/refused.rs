@@ -15,12 +15,6 @@ pub const ENTRIES: &[Entry] = entries! {
     [refuse ENOSYS "a call is never left half done"] restart_syscall SYS_restart_syscall ();
     [refuse EPERM "a tracer would see the VMM, not the program"] ptrace SYS_ptrace
         (long("request"), long("pid"), address("addr"), address("data"));
-    [refuse EPERM "it would read the memory of the VMM"] process_vm_readv SYS_process_vm_readv
-        (int("pid"), pointer("lvec", OPAQUE), size("liovcnt"), pointer("rvec", OPAQUE),
-         size("riovcnt"), size("flags"));
-    [refuse EPERM "it would write the memory of the VMM"] process_vm_writev SYS_process_vm_writev
-        (int("pid"), pointer("lvec", OPAQUE), size("liovcnt"), pointer("rvec", OPAQUE),
-         size("riovcnt"), size("flags"));
     [refuse ENOSYS "it would act on the memory of the VMM"] process_madvise SYS_process_madvise
         (fd("pidfd"), pointer("vec", OPAQUE), size("vlen"), int("behavior"), unsigned("flags"));
     [refuse ENOSYS "it would act on the memory of the VMM"] process_mrelease SYS_process_mrelease
