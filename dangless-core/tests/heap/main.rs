@@ -1,6 +1,7 @@
 //! The heap on a simulated machine, against an oracle.
 
 mod cases;
+mod faults;
 mod machine;
 mod model;
 mod processors;

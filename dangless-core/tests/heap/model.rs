@@ -83,6 +83,8 @@ pub struct Model {
     detect: bool,
     immediate: bool,
     count: u64,
+    /// Calls of the heap.
+    pub operations: u64,
 }
 
 impl Model {
@@ -99,6 +101,7 @@ impl Model {
             detect: profile == 1,
             immediate: budget >= 1000,
             count: 0,
+            operations: 0,
         }
     }
 
@@ -114,6 +117,7 @@ impl Model {
 
     pub fn allocate(&mut self, size: u64, align: u64, zeroed: bool) -> Result<usize, OutOfMemory> {
         self.count += 1;
+        self.operations += 1;
         let mut object = Object {
             at: GuestVirtual(0),
             size,
@@ -184,6 +188,7 @@ impl Model {
     }
 
     pub fn free(&mut self, index: usize) {
+        self.operations += 1;
         self.check_contents(index);
         let mut object = self.live.swap_remove(index);
         object.free_thread = self.count % 5;
@@ -219,6 +224,7 @@ impl Model {
         self.check_contents(index);
         let mut old = self.live.swap_remove(index);
         self.count += 1;
+        self.operations += 1;
         old.free_thread = self.count % 5;
         let mut new = Object {
             size,
@@ -266,6 +272,7 @@ impl Model {
 
     /// Frees what must not be freed.
     pub fn free_wrongly(&mut self, at: GuestVirtual, expected: FreeError) {
+        self.operations += 3;
         let freed = self.space.free(&mut self.heap, at, &[], 0);
         assert_eq!(freed, Err(expected), "free of {at}");
         assert_eq!(self.space.usable_size(at), Err(expected));

@@ -1,9 +1,14 @@
 //! Random programs on the simulated machine, against the oracle; memory may run out at any grant.
+//!
+//! `a_million_operations` goes on for as many operations as `DANGLESS_OPERATIONS` says, from the seed
+//! in `DANGLESS_SEED`: it serves as a fuzzer.
 
 use crate::machine::Kind;
 use crate::model::Model;
 use dangless_core::heap::FreeError;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// One step of a program; indices are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -74,7 +79,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn run(kind: Kind, profile: u64, budget: u64, steps: Vec<Step>) {
+/// Answers how many operations there were.
+fn run(kind: Kind, profile: u64, budget: u64, steps: Vec<Step>) -> u64 {
     let mut model = Model::new(kind, profile, budget);
     for step in steps {
         let live = model.live.len();
@@ -137,7 +143,46 @@ fn run(kind: Kind, profile: u64, budget: u64, steps: Vec<Step>) {
     }
     model.check_all();
     model.machine().limit_grants(u64::MAX);
+    let operations = model.operations + model.live.len() as u64;
     model.finish();
+    operations
+}
+
+/// A number from the environment.
+fn setting(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text}: not a number"))
+    })
+}
+
+#[test]
+fn a_million_operations() {
+    let wanted = setting("DANGLESS_OPERATIONS", 1_000_000);
+    let mut seed = setting("DANGLESS_SEED", 1);
+    let mut operations = 0;
+    while operations < wanted {
+        println!("DANGLESS_SEED={seed}");
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(config(), random);
+        let steps = prop::collection::vec(step(), 1..100)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
+        let (immediate, profile, budget) = [
+            (false, 1, 1000),
+            (true, 1, 0),
+            (true, 1, 500),
+            (true, 1, 1000),
+            (false, 2, 0),
+            (true, 2, 0),
+        ][(seed % 6) as usize];
+        let blocks = 128;
+        operations += run(Kind { blocks, immediate }, profile, budget, steps);
+        seed += 1;
+    }
 }
 
 fn config() -> ProptestConfig {
