@@ -20,4 +20,5 @@ pub mod abi;
 pub mod address;
 pub mod heap;
 pub mod paging;
+mod sync;
 pub mod unwind;

@@ -33,20 +33,20 @@
 //! [`Request::Hurry`]: crate::abi::exit::Request::Hurry
 
 use core::hint::spin_loop;
-use core::sync::atomic::{fence, AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::clock;
 use super::extent::Extent;
 use super::handle::Handle;
 use super::lock::SpinLock;
 use super::machine::Machine;
 use super::revoke::Edited;
 use super::space::{Heap, Space};
+use super::stack::Stack;
 use super::window::{bit_of, Window};
 use crate::address::{GuestPhysical, PAGE_SIZE};
 use crate::paging::{Entry, TableMemory};
 
-/// A word that is no longer 0, of a processor that has not flushed yet.
-const ENTERED: u64 = 1;
 /// Looks at the words, when memory is short, before the VMM is asked again to hurry.
 const LOOKS: u32 = 20_000;
 /// How often it is asked before the allocation fails.
@@ -58,8 +58,8 @@ pub struct Epochs {
     needed: AtomicBool,
     /// Processors that have run, those past the highest excepted.
     processors: AtomicU64,
-    /// First window that waits, as number + 1, or 0; linked by `next_waiting`.
-    windows: AtomicU64,
+    /// Windows that wait, linked by `next_waiting`.
+    windows: Stack,
     /// First extent that waits.
     extents: SpinLock<Option<Handle<Extent>>>,
     /// How many wait.
@@ -75,7 +75,7 @@ impl Epochs {
         Self {
             needed: AtomicBool::new(false),
             processors: AtomicU64::new(0),
-            windows: AtomicU64::new(0),
+            windows: Stack::new(AtomicU64::new(0)),
             extents: SpinLock::new(None),
             extent_count: AtomicU64::new(0),
             collecting: SpinLock::new(()),
@@ -86,23 +86,6 @@ impl Epochs {
     #[must_use]
     pub fn are_needed(&self) -> bool {
         self.needed.load(Ordering::Relaxed)
-    }
-
-    fn push(&self, number: u64, window: &Window) {
-        let mut head = self.windows.load(Ordering::Relaxed);
-        loop {
-            window.next_waiting.store(head as u32, Ordering::Relaxed);
-            let swap = self.windows.compare_exchange_weak(
-                head,
-                number + 1,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
-            match swap {
-                Ok(_) => return,
-                Err(now) => head = now,
-            }
-        }
     }
 
     fn push_extent(&self, extent: Handle<Extent>) {
@@ -138,29 +121,17 @@ impl<M: Machine> Space<M> {
             return;
         }
         let word = self.machine.flushed(self.machine.processor());
-        let outside = word.load(Ordering::Relaxed) == 0;
-        if outside {
-            word.store(ENTERED, Ordering::SeqCst);
-            fence(Ordering::SeqCst);
-        }
-        let clock = self.machine.clock().load(Ordering::SeqCst);
-        if outside || word.load(Ordering::Relaxed) != clock {
-            self.machine.flush_all();
-            word.store(clock, Ordering::SeqCst);
-        }
+        clock::catch_up(self.machine.clock(), word, || self.machine.flush_all());
     }
 
     /// This processor runs nothing more that uses the heap until it has caught up.
     pub fn leave(&self) {
-        self.machine
-            .flushed(self.machine.processor())
-            .store(0, Ordering::SeqCst);
+        clock::leave(self.machine.flushed(self.machine.processor()));
     }
 
     /// Whether something waits for other processors.
     pub(super) fn is_waiting(&self) -> bool {
-        self.epochs.windows.load(Ordering::Relaxed) != 0
-            || self.epochs.extent_count.load(Ordering::Relaxed) != 0
+        !self.epochs.windows.is_empty() || self.epochs.extent_count.load(Ordering::Relaxed) != 0
     }
 
     /// Makes an edited window wait, where it has to; its lock is held.
@@ -168,10 +139,9 @@ impl<M: Machine> Space<M> {
         if !self.epochs.are_needed() {
             return false;
         }
-        fence(Ordering::SeqCst);
-        let stamp = self.machine.clock().load(Ordering::SeqCst) + 1;
+        let stamp = clock::stamp(self.machine.clock());
         if window.epoch.swap(stamp, Ordering::Relaxed) == 0 {
-            self.epochs.push(number, window);
+            self.epochs.windows.push(number, &window.next_waiting);
         }
         true
     }
@@ -181,8 +151,7 @@ impl<M: Machine> Space<M> {
         if !self.epochs.are_needed() {
             return false;
         }
-        fence(Ordering::SeqCst);
-        let stamp = self.machine.clock().load(Ordering::SeqCst) + 1;
+        let stamp = clock::stamp(self.machine.clock());
         extent.epoch.store(stamp, Ordering::Relaxed);
         self.epochs.extent_count.fetch_add(1, Ordering::Relaxed);
         self.epochs.push_extent(extent);
@@ -191,11 +160,9 @@ impl<M: Machine> Space<M> {
 
     /// The latest epoch that every processor has flushed in.
     fn flushed_by_all(&self) -> u64 {
-        let clock = self.machine.clock().load(Ordering::SeqCst);
-        (0..self.epochs.processors.load(Ordering::SeqCst))
-            .map(|index| self.machine.flushed(index).load(Ordering::SeqCst))
-            .filter(|&word| word != 0)
-            .fold(clock, u64::min)
+        let processors = self.epochs.processors.load(Ordering::SeqCst);
+        let words = (0..processors).map(|index| self.machine.flushed(index));
+        clock::flushed_by_all(self.machine.clock(), words)
     }
 
     /// Returns what every processor has flushed since. Does nothing while somebody else does this.
@@ -209,15 +176,13 @@ impl<M: Machine> Space<M> {
         let safe = self.flushed_by_all();
         self.collect_windows(safe);
         self.collect_extents(safe);
-        let clock = self.machine.clock();
-        // Advancing before all have seen the last step would only make them flush more often.
-        if self.is_waiting() && safe == clock.load(Ordering::SeqCst) {
-            clock.fetch_add(1, Ordering::SeqCst);
+        if self.is_waiting() {
+            clock::advance(self.machine.clock(), safe);
         }
     }
 
     fn collect_windows(&self, safe: u64) {
-        let mut next = self.epochs.windows.swap(0, Ordering::AcqRel);
+        let mut next = self.epochs.windows.take();
         while let Some(number) = next.checked_sub(1) {
             let Some(window) = self.windows.record(&self.machine, number) else {
                 break;
@@ -225,7 +190,7 @@ impl<M: Machine> Space<M> {
             next = u64::from(window.next_waiting.load(Ordering::Relaxed));
             match self.flushed_edit(window, safe) {
                 Some(edited) => self.return_objects(&edited),
-                None => self.epochs.push(number, &window),
+                None => self.epochs.windows.push(number, &window.next_waiting),
             }
         }
     }

@@ -14,7 +14,7 @@
 //! | `front`, `chunk`, `chunks`, `wear` | handing objects out, and ceasing to |
 //! | `window` | the window table |
 //! | `revoke`, `budget` | taking addresses away, at once or queued |
-//! | `epoch` | several processors: memory waits until all have flushed |
+//! | `epoch`, `clock` | several processors: memory waits until all have flushed |
 //! | `threads` | heaps of threads that start and end |
 //! | `extent` | objects of more than a mebibyte |
 //! | `reclaim` | using addresses again that no pointer refers to |
@@ -23,7 +23,7 @@
 //! | `ledger`, `depot` | sizes and stacks of objects |
 //! | `class` | size classes |
 //! | `blocks`, `arena`, `tables` | memory: 2 MiB blocks, records, page tables |
-//! | `lock`, `handle` | spinlocks; pointers to records |
+//! | `lock`, `stack`, `handle` | spinlocks; lists; pointers to records |
 
 mod arena;
 mod blocks;
@@ -31,6 +31,7 @@ mod budget;
 mod chunk;
 mod chunks;
 pub mod class;
+mod clock;
 mod depot;
 mod epoch;
 mod extent;
@@ -44,6 +45,7 @@ mod reallocate;
 mod reclaim;
 mod revoke;
 mod space;
+mod stack;
 mod tables;
 mod threads;
 mod wear;
