@@ -48,9 +48,9 @@ use crate::address::{GuestPhysical, PAGE_SIZE};
 use crate::paging::{Entry, TableMemory};
 
 /// Looks at the words, when memory is short, before the VMM is asked again to hurry.
-const LOOKS: u32 = 20_000;
+const LOOKS: u32 = 1000;
 /// How often it is asked before the allocation fails.
-const HURRIES: u32 = 50;
+const HURRIES: u32 = 5000;
 
 /// What waits for the other processors.
 pub struct Epochs {

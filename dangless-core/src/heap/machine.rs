@@ -40,7 +40,7 @@ pub unsafe trait Machine: Flusher {
     fn flushed(&self, index: u64) -> &AtomicU64;
     /// The clock that counts epochs.
     fn clock(&self) -> &AtomicU64;
-    /// Asks for all other processors to catch up soon, whatever they run.
+    /// Asks for all other processors to catch up soon, whatever they run; gives them some time.
     fn hurry(&self);
     /// Calls `visit` with every word that the program may hold a pointer in, the heap's own objects
     /// excepted: registers, stacks, globals, mappings. Called in an allocation of the only

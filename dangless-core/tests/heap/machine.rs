@@ -319,6 +319,7 @@ unsafe impl Machine for Simulation {
 
     fn hurry(&self) {
         self.hurries.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(std::time::Duration::from_micros(20));
     }
 
     fn roots(&self, visit: impl FnMut(u64)) -> bool {

@@ -8,7 +8,10 @@ use crate::memory::physical::Use;
 use dangless_core::abi::exit::{Request, FAILED};
 use dangless_core::abi::layout;
 use dangless_core::address::{GuestPhysical, LARGE_PAGE_SIZE, PAGE_SIZE};
+use std::time::Duration;
 
+/// How long the others are given when memory is short, each time.
+const HURRY: Duration = Duration::from_micros(100);
 /// Longest line of the runtime's log, and longest panic message.
 const LONGEST_TEXT: u64 = 256;
 
@@ -61,7 +64,9 @@ impl Thread {
                 0
             }
             Some(Request::Hurry) => {
-                self.program.crew.catch_up();
+                if self.program.crew.catch_up() {
+                    std::thread::sleep(HURRY);
+                }
                 0
             }
             Some(Request::Roots) => self.roots(first),
