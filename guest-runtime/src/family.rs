@@ -10,7 +10,7 @@ use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::sync::atomic::{fence, Ordering};
-use dangless_core::abi::error::{function, ErrorRecord, Frames};
+use dangless_core::abi::error::{function, ErrorRecord, Frames, MAX_FRAMES};
 use dangless_core::abi::exit::FAILED;
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use dangless_core::heap::{FreeError, Heap, Layout, ReallocateError, Space};
@@ -83,6 +83,18 @@ pub fn drain() {
     let (heap, _) = own();
     // SAFETY: the vCPU's own heap; upcalls and system calls do not interrupt the family.
     space().drain(unsafe { &mut *heap });
+    note_drained();
+}
+
+/// Finishes queued revocations if there is run time for it; the clock's part.
+pub fn tick() {
+    let (heap, _) = own();
+    // SAFETY: as in `drain`.
+    space().tick(unsafe { &mut *heap });
+    note_drained();
+}
+
+fn note_drained() {
     // SAFETY: the area is this vCPU's own.
     unsafe { (*area::current()).pending = u64::from(space().has_pending()) };
 }
@@ -118,18 +130,20 @@ impl Call {
     }
 
     fn allocate(self, size: u64, align: u64, zeroed: bool) -> Option<u64> {
-        let (heap, thread) = own();
         let layout = Layout {
             size,
             align,
             zeroed,
         };
-        // SAFETY: the vCPU's own heap; one call of the family runs at a time on a vCPU.
-        let heap = unsafe { &mut *heap };
-        let at = space()
-            .allocate(heap, layout, self.stack().frames(), thread)
-            .ok();
-        at.map(|at| at.0)
+        if area::config().stack_depth == 0 {
+            return allocate(layout, &[]);
+        }
+        self.allocate_traced(layout)
+    }
+
+    #[inline(never)]
+    fn allocate_traced(self, layout: Layout) -> Option<u64> {
+        allocate(layout, self.stack().frames())
     }
 
     /// As `allocate`, with C's answer to failure.
@@ -148,7 +162,8 @@ impl Call {
         record.kind = error.kind();
         record.function = function;
         record.address = at;
-        let stack = self.stack();
+        // SAFETY: as in `stack`.
+        let stack = unsafe { Stack::capture(self.sp, self.bp, MAX_FRAMES) };
         let frames = stack.frames();
         record.access = Frames::default();
         for (to, from) in record.access.address.iter_mut().zip(frames) {
@@ -190,31 +205,64 @@ impl Call {
         }
     }
 
+    #[inline]
     fn free(self, at: u64, function: u64) {
-        let (heap, thread) = own();
-        // SAFETY: as in `allocate`.
-        let heap = unsafe { &mut *heap };
-        let freed = space().free(heap, GuestVirtual(at), self.stack().frames(), thread);
-        note_pending();
+        let freed = if area::config().stack_depth == 0 {
+            free_recorded(at, &[])
+        } else {
+            self.free_traced(at)
+        };
         if let Err(error) = freed {
             self.report(at, error, function);
         }
     }
+
+    #[inline(never)]
+    fn free_traced(self, at: u64) -> Result<(), FreeError> {
+        free_recorded(at, self.stack().frames())
+    }
+}
+
+#[inline]
+fn allocate(layout: Layout, frames: &[u64]) -> Option<u64> {
+    let (heap, thread) = own();
+    // SAFETY: the vCPU's own heap; one call of the family runs at a time on a vCPU.
+    let heap = unsafe { &mut *heap };
+    let at = space().allocate(heap, layout, frames, thread).ok();
+    at.map(|at| at.0)
+}
+
+#[inline]
+fn free_recorded(at: u64, frames: &[u64]) -> Result<(), FreeError> {
+    let (heap, thread) = own();
+    // SAFETY: as in `allocate`.
+    let heap = unsafe { &mut *heap };
+    let freed = space().free(heap, GuestVirtual(at), frames, thread);
+    note_pending();
+    freed
 }
 
 /// Tells the `syscall` entry whether there are queued revocations, and the VMM when they begin.
+#[inline]
 fn note_pending() {
     let waiting = space().has_pending();
+    // SAFETY: the area is this vCPU's own; a plain word is read.
+    let before = unsafe { (&raw const (*area::current()).pending).read_volatile() };
+    if u64::from(waiting) != before {
+        note_change(waiting);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn note_change(waiting: bool) {
     // SAFETY: the area is this vCPU's own; plain words are read and written, `ticking` also by the
     // VMM, hence volatile.
     let ticking = unsafe {
         let area = area::current();
-        let before = (&raw const (*area).pending).read_volatile();
         (&raw mut (*area).pending).write_volatile(u64::from(waiting));
-        if waiting && before == 0 {
-            // The VMM writes `ticking`, then reads `pending`: one of the two sees the other.
-            fence(Ordering::SeqCst);
-        }
+        // The VMM writes `ticking`, then reads `pending`: one of the two sees the other.
+        fence(Ordering::SeqCst);
         (&raw const (*area).ticking).read_volatile()
     };
     if waiting && ticking == 0 {
@@ -236,6 +284,17 @@ fn set_errno(value: i32) {
 
 /// `malloc`
 pub extern "C" fn malloc(size: u64, sp: u64, bp: u64) -> u64 {
+    // SAFETY: as in `allocate`.
+    let heap = unsafe { &mut *own().0 };
+    match space().allocate_quickly(heap, size) {
+        Some(at) => at.0,
+        None => malloc_slowly(size, sp, bp),
+    }
+}
+
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_slowly(size: u64, sp: u64, bp: u64) -> u64 {
     Call { sp, bp }.allocate_or_null(size, ALIGNMENT, false)
 }
 
@@ -268,6 +327,16 @@ pub extern "C" fn reallocarray(at: u64, count: u64, size: u64, sp: u64, bp: u64)
 
 /// `free` and its kin
 pub extern "C" fn free(at: u64, sp: u64, bp: u64) {
+    // SAFETY: as in `allocate`.
+    let heap = unsafe { &mut *own().0 };
+    if !space().free_quickly(heap, GuestVirtual(at)) {
+        free_slowly(at, sp, bp);
+    }
+}
+
+#[cold]
+#[inline(never)]
+extern "C" fn free_slowly(at: u64, sp: u64, bp: u64) {
     if at != 0 {
         Call { sp, bp }.free(at, function::FREE);
     }

@@ -12,7 +12,7 @@ pub extern "C" fn upcall(what: u64, first: u64, second: u64, _third: u64) -> u64
         Some(Upcall::Unmap) => unmap(first, second),
         Some(Upcall::Describe) => family::describe(first),
         Some(Upcall::Drain) => {
-            drain();
+            family::tick();
             0
         }
         Some(Upcall::Start) => family::start(),

@@ -31,4 +31,9 @@ pub struct Config {
     /// Windows of 2 MiB to use between two reclaims; 0 to let the heap choose, `u64::MAX` to never
     /// use an address twice.
     pub reclaim: u64,
+    /// 1: queued objects are revoked within a tick, whatever that takes; 0: only while the budget
+    /// allows it, and at system calls.
+    pub revoke_bounded: u64,
+    /// Most bytes of freed objects that wait for their revocation; 0 leaves it to the heap.
+    pub quarantine: u64,
 }

@@ -4,6 +4,8 @@
 //! that came free; the rest goes back to the machine at once. It remembers which are known to be
 //! zero.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use super::lock::SpinLock;
 use super::machine::Machine;
 use crate::address::{GuestPhysical, LARGE_PAGE_SIZE};
@@ -15,7 +17,7 @@ const KEEP: u64 = 32;
 /// Largest grant asked for in advance.
 const LARGEST_GRANT: u64 = 16;
 /// Blocks after which grants ask for host huge pages: small heaps are better off without.
-const HUGE_AFTER: u64 = 32;
+const HUGE_AFTER: u64 = 16;
 
 /// A run of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ struct Pool {
 
 /// The pool.
 pub struct Blocks {
+    /// Blocks that the heap has taken.
+    in_use: AtomicU64,
     pool: SpinLock<Pool>,
 }
 
@@ -60,6 +64,7 @@ impl Blocks {
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            in_use: AtomicU64::new(0),
             pool: SpinLock::new(Pool {
                 runs: [Run::NONE; RANGES],
                 used: 0,
@@ -70,8 +75,19 @@ impl Blocks {
         }
     }
 
+    /// Blocks that were taken and not given back.
+    pub fn in_use(&self) -> u64 {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
     /// A run of exactly `blocks`.
     pub fn take(&self, machine: &impl Machine, blocks: u64) -> Option<Run> {
+        let run = self.find(machine, blocks)?;
+        self.in_use.fetch_add(blocks, Ordering::Relaxed);
+        Some(run)
+    }
+
+    fn find(&self, machine: &impl Machine, blocks: u64) -> Option<Run> {
         let mut pool = self.pool.lock();
         if let Some(run) = pool.carve(blocks) {
             return Some(run);
@@ -113,6 +129,7 @@ impl Blocks {
 
     /// Takes a run back; nothing may reach it any more.
     pub fn give(&self, machine: &impl Machine, run: Run) {
+        self.in_use.fetch_sub(run.blocks, Ordering::Relaxed);
         let mut pool = self.pool.lock();
         if run.blocks > KEEP || pool.held + run.blocks > KEEP + LARGEST_GRANT {
             machine.release(run.start, run.blocks);

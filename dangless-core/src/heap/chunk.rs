@@ -36,18 +36,17 @@ pub struct Chunk {
     pub free_count: AtomicU32,
     /// Windows open over the chunk.
     pub windows: AtomicU32,
-    /// Generation in the upper half; bits below the lower half have been handed out in it.
+    /// The session in the upper half; below it, position (from bit 16) and column in the group of
+    /// the first object that has not been handed out in it.
     pub cursor: AtomicU64,
     /// Where the chunk's memory is.
     pub physical: AtomicU64,
-    /// Whether no object of the chunk was ever handed out: all is zero.
+    /// Groups of columns from this one on were never handed out: their memory is zero.
     pub fresh: AtomicU32,
-    /// Guest-physical address of the bitmaps, `open` after `free`.
-    pub bitmaps: AtomicU64,
-    /// Objects that may be handed out in the next generation, by bit.
+    /// Guest-physical address of the bitmap.
+    pub bitmap: AtomicU64,
+    /// Objects that may be handed out, by column and position.
     pub free: Link<AtomicU64>,
-    /// Objects of this generation, by bit; read and written by the front's owner alone.
-    pub open: Link<AtomicU64>,
     /// Neighbours on the shelf, under its lock.
     pub previous: Link<Chunk>,
     /// See `previous`.
@@ -99,36 +98,64 @@ impl Chunk {
             && self.windows.load(Ordering::SeqCst) + class.columns <= MOST_WINDOWS
     }
 
-    /// The cursor word for generation `generation` with all bits below `bit` handed out.
+    /// Begins another session and answers its number, in the upper half of a word.
     #[must_use]
-    pub const fn cursor_at(generation: u32, bit: u32) -> u64 {
-        (generation as u64) << 32 | bit as u64
+    pub fn begin_session(&self) -> u64 {
+        let session = (self.cursor.load(Ordering::Relaxed) >> 32).wrapping_add(1) << 32;
+        self.cursor.store(session, Ordering::Release);
+        session
     }
 
-    /// The current generation.
+    /// Whether the object at `position` of a window with this key has been handed out. Only the
+    /// youngest session can have objects that were not.
     #[must_use]
-    pub fn generation(&self) -> u32 {
-        (self.cursor.load(Ordering::Relaxed) >> 32) as u32
+    #[inline]
+    pub fn handed_out(&self, key: u64, position: u32) -> bool {
+        key + (u64::from(position) << POSITION_SHIFT) < self.cursor.load(Ordering::Acquire)
     }
 
-    /// Whether object `bit` of a window of `generation` has been handed out. Only the youngest
-    /// generation can have objects that were not.
+    /// Word `index` of a column in the bitmap; `None` past the end.
     #[must_use]
-    pub fn handed_out(&self, generation: u32, bit: u32) -> bool {
-        let cursor = self.cursor.load(Ordering::Acquire);
-        (cursor >> 32) as u32 != generation || bit < cursor as u32
-    }
-
-    /// Word `index` of a bitmap of the chunk; `None` past the end.
-    #[must_use]
-    pub fn word(class: &Class, bitmap: &Link<AtomicU64>, index: u32) -> Option<Handle<AtomicU64>> {
-        if index >= class.words() {
+    pub fn word(&self, class: &Class, column: u32, index: u32) -> Option<Handle<AtomicU64>> {
+        if column >= class.columns || index >= class.column_words() {
             return None;
         }
-        // SAFETY: each bitmap has as many words as the class says.
-        Some(unsafe { bitmap.get()?.element(index as usize) })
+        // SAFETY: the bitmap has so many words for each column of the class.
+        Some(unsafe {
+            self.free
+                .get()?
+                .element((column * class.column_words() + index) as usize)
+        })
+    }
+
+    /// Free objects of a column.
+    #[must_use]
+    pub fn free_in(&self, class: &Class, column: u32) -> u32 {
+        (0..class.column_words())
+            .filter_map(|index| self.word(class, column, index))
+            .map(|word| word.load(Ordering::Relaxed).count_ones())
+            .sum()
+    }
+
+    /// Returns objects of a column, given by position, to the free set; answers how many. The
+    /// caller counts them in afterwards.
+    pub fn put_free(&self, class: &Class, column: u32, objects: &[u64; 8]) -> u32 {
+        let mut count = 0;
+        for (index, &bits) in (0..).zip(objects) {
+            if bits == 0 {
+                continue;
+            }
+            if let Some(word) = self.word(class, column, index) {
+                word.fetch_or(bits, Ordering::AcqRel);
+                count += bits.count_ones();
+            }
+        }
+        count
     }
 }
+
+/// Where a cursor word holds the position.
+pub const POSITION_SHIFT: u32 = 16;
 
 /// The chunks of one class that have room, oldest first.
 pub struct Shelf {

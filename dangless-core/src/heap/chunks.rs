@@ -32,7 +32,7 @@ impl<M: Machine> Space<M> {
             self.put_aside(chunk);
             return None;
         };
-        let Some(bitmaps) = self
+        let Some(bitmap) = self
             .arena
             .allocate(&self.machine, &self.blocks, bitmap_bytes(class))
         else {
@@ -40,21 +40,18 @@ impl<M: Machine> Space<M> {
             self.put_aside(chunk);
             return None;
         };
-        let (free, open) = (
-            self.handle(bitmaps),
-            self.handle(bitmaps.add(words(class) * 8)),
-        );
-        chunk.free.set(free);
-        chunk.open.set(open);
-        for index in 0..class.words() {
-            let here = (class.objects - index * 64).min(64);
-            if let Some(word) = Chunk::word(class, &chunk.free, index) {
-                word.store(u64::MAX >> (64 - here), Ordering::Relaxed);
+        chunk.free.set(self.handle(bitmap));
+        for column in 0..class.columns {
+            for index in 0..class.column_words() {
+                if let Some(word) = chunk.word(class, column, index) {
+                    word.store(class.column_mask(index), Ordering::Relaxed);
+                }
             }
         }
         chunk.physical.store(run.start.0, Ordering::Relaxed);
-        chunk.fresh.store(u32::from(run.zero), Ordering::Relaxed);
-        chunk.bitmaps.store(bitmaps.0, Ordering::Relaxed);
+        let fresh = if run.zero { 0 } else { class.columns };
+        chunk.fresh.store(fresh, Ordering::Relaxed);
+        chunk.bitmap.store(bitmap.0, Ordering::Relaxed);
         chunk.windows.store(0, Ordering::Relaxed);
         chunk.free_count.store(class.objects, Ordering::SeqCst);
         chunk.set_status(State::Active, number);
@@ -102,12 +99,11 @@ impl<M: Machine> Space<M> {
 
     /// Gives back the memory of a chunk that is empty and was made spare by this thread.
     fn dissolve(&self, chunk: Handle<Chunk>, class: &Class) {
-        let zero = chunk.fresh.load(Ordering::Relaxed) != 0;
-        let bitmaps = GuestPhysical(chunk.bitmaps.load(Ordering::Relaxed));
+        let zero = chunk.fresh.load(Ordering::Relaxed) == 0;
+        let bitmap = GuestPhysical(chunk.bitmap.load(Ordering::Relaxed));
         let memory = chunk.memory();
         chunk.free.set(None);
-        chunk.open.set(None);
-        self.arena.give(&self.machine, bitmaps, bitmap_bytes(class));
+        self.arena.give(&self.machine, bitmap, bitmap_bytes(class));
         self.blocks.give(
             &self.machine,
             Run {
@@ -137,11 +133,7 @@ impl<M: Machine> Space<M> {
     }
 }
 
-fn words(class: &Class) -> u64 {
-    u64::from(class.words())
-}
-
-/// Bytes of both bitmaps.
+/// Bytes of a chunk's bitmap.
 fn bitmap_bytes(class: &Class) -> u64 {
-    words(class) * 16
+    u64::from(class.words()) * 8
 }

@@ -1,15 +1,15 @@
 //! Size classes: how a chunk is cut into objects.
 //!
 //! Classes of up to a page put `columns` objects on each page; bigger ones give an object `pages`
-//! whole pages and have one column. An object is named by its bit; objects are handed out in the
-//! order of their bits. Columns are taken in groups: group after group, in each position after
-//! position, in each column after column.
+//! whole pages and have one column. Columns are taken in *groups*: group after group, in each
+//! position after position, in each column after column. A group has at most 64 columns, so a word
+//! holds a row of it.
 //!
-//! There are two orders. In the *dense* one all columns are one group, so that consecutive bits are
-//! neighbours in physical memory. The *spread* one has an eighth of the columns in a group: fewer
-//! windows serve as many objects, which pays where a window is dear.
+//! There are two ways to group. In *dense* groups as many columns as fit are neighbours, so that
+//! consecutive objects are neighbours in physical memory. *Spread* ones have at most sixteen: fewer
+//! windows are in use at a time, which pays where a window is dear.
 
-use crate::address::{LARGE_PAGE_SIZE, PAGES_PER_LARGE, PAGE_SIZE};
+use crate::address::{PAGES_PER_LARGE, PAGE_SIZE};
 
 /// Sizes within a page: the largest multiple of 16 for each number of objects on a page, thinned.
 const SMALL: [u32; 31] = [
@@ -28,12 +28,17 @@ pub const CLASSES: usize = SMALL.len() + PAGED.len();
 /// Largest object of a class; anything larger is an extent.
 pub const LARGEST: u64 = PAGED[PAGED.len() - 1] as u64 * PAGE_SIZE;
 /// Most objects of a chunk.
-pub const MOST_OBJECTS: u32 = (LARGE_PAGE_SIZE / 16) as u32;
+#[cfg(test)]
+const MOST_OBJECTS: u32 = (PAGES_PER_LARGE * PAGE_SIZE / 16) as u32;
 /// Most columns of a class.
-pub const MOST_COLUMNS: u32 = (PAGE_SIZE / 16) as u32;
-
-/// Most groups of columns, and how many there are in the spread order where there are enough columns.
-pub const MOST_GROUPS: u32 = 8;
+#[cfg(test)]
+const MOST_COLUMNS: u32 = (PAGE_SIZE / 16) as u32;
+/// Most columns of a group.
+pub const MOST_GROUP: u32 = 64;
+/// Most columns of a group in the spread order.
+const SPREAD_GROUP: u32 = 16;
+/// Bits behind the point of a class's reciprocal.
+const RECIPROCAL_BITS: u32 = 24;
 
 /// One size class.
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +47,14 @@ pub struct Class {
     pub size: u32,
     /// Objects on a page; 1 for objects of a page and more.
     pub columns: u32,
-    /// Bytes from one position of a column to the next: the pages an object has for itself.
-    pub stride: u32,
+    /// Pages from one position of a column to the next: those an object has for itself.
+    pub pages: u32,
     /// Objects in a chunk.
     pub objects: u32,
     /// Columns of a group; the last group may have fewer.
     group: u32,
-    /// 2^32 / columns, rounded up, for the columns of a group and of the last one.
-    reciprocals: [u64; 2],
+    /// 2^24 / pages, rounded up.
+    pub reciprocal: u32,
 }
 
 /// Columns that are handed out together.
@@ -57,159 +62,129 @@ pub struct Class {
 pub struct Group {
     /// Which group of the class it is, from 0.
     pub index: u32,
-    /// Its first bit.
-    start: u32,
     /// Its first column.
     pub first_column: u32,
     /// How many columns it has.
     pub columns: u32,
-    reciprocal: u64,
 }
 
 impl Group {
     /// No columns.
     pub const NONE: Self = Self {
         index: 0,
-        start: 0,
         first_column: 0,
         columns: 0,
-        reciprocal: 0,
     };
 
-    /// Position and column of the object with this bit, which is of the group. Exact: the bits of
-    /// a group times its columns are below 2^32.
+    /// A row of the group: a bit for each column.
     #[must_use]
-    pub const fn place(&self, bit: u32) -> (u32, u32) {
-        let inside = bit - self.start;
-        let position = ((inside as u64 * self.reciprocal) >> 32) as u32;
-        (
-            position,
-            self.first_column + inside - position * self.columns,
-        )
-    }
-
-    /// The bit of the object at a place, whose column is of the group.
-    #[must_use]
-    pub const fn bit(&self, position: u32, column: u32) -> u32 {
-        self.start + position * self.columns + column - self.first_column
-    }
-
-    /// How many positions of a column have bits below `bit`, if there are that many.
-    #[must_use]
-    pub const fn positions_below(&self, bit: u32, column: u32) -> u32 {
-        bit.saturating_sub(self.start + column - self.first_column)
-            .div_ceil(self.columns)
+    pub const fn mask(&self) -> u64 {
+        if self.columns == 0 {
+            return 0;
+        }
+        u64::MAX >> (64 - self.columns)
     }
 }
 
+/// The position whose pages hold page number `page` of a window, for objects of so many pages, of
+/// which `reciprocal` is [`Class::reciprocal`]. Exact: a page number is below 512, which times the
+/// error of the reciprocal, below 1, is less than 2^24 / pages.
+#[must_use]
+#[inline]
+pub const fn position_of_page(page: u32, reciprocal: u32) -> u32 {
+    ((page as u64 * reciprocal as u64) >> RECIPROCAL_BITS) as u32
+}
+
 impl Class {
-    const fn new(size: u32, columns: u32, pages: u32, groups: u32) -> Self {
-        let group = columns.div_ceil(groups);
-        let last = (columns - 1) % group + 1;
+    const fn new(size: u32, columns: u32, pages: u32, most: u32) -> Self {
+        let groups = columns.div_ceil(most);
         Self {
             size,
             columns,
-            stride: pages * PAGE_SIZE as u32,
+            pages,
             objects: PAGES_PER_LARGE as u32 / pages * columns,
-            group,
-            reciprocals: [
-                (1u64 << 32).div_ceil(group as u64),
-                (1u64 << 32).div_ceil(last as u64),
-            ],
+            group: columns.div_ceil(groups),
+            reciprocal: (1u32 << RECIPROCAL_BITS).div_ceil(pages),
         }
     }
 
-    /// The group that starts with column `first`.
-    const fn group(&self, first: u32) -> Group {
+    /// Group `index`; `None` past the last.
+    #[must_use]
+    pub const fn group(&self, index: u32) -> Option<Group> {
+        let first = index * self.group;
+        if first >= self.columns {
+            return None;
+        }
         let left = self.columns - first;
-        let (columns, reciprocal) = if left >= self.group {
-            (self.group, self.reciprocals[0])
-        } else {
-            (left, self.reciprocals[1])
-        };
-        Group {
-            index: first / self.group,
-            start: first * self.positions(),
+        Some(Group {
+            index,
             first_column: first,
-            columns,
-            reciprocal,
-        }
+            columns: if left < self.group { left } else { self.group },
+        })
     }
 
-    /// All groups.
-    pub fn groups(&self) -> impl Iterator<Item = Group> + '_ {
-        (0..self.columns)
-            .step_by(self.group as usize)
-            .map(|first| self.group(first))
-    }
-
-    /// The group of the object with this bit. All bits of an aligned word are of one group.
+    /// Most columns of a group of this class.
     #[must_use]
-    pub const fn group_of_bit(&self, bit: u32) -> Group {
-        self.group(bit / (self.group * self.positions()) * self.group)
+    pub const fn group_columns(&self) -> u32 {
+        self.group
     }
 
-    /// The group of a column.
+    /// Bytes from one position of a column to the next.
     #[must_use]
-    pub const fn group_of_column(&self, column: u32) -> Group {
-        self.group(column / self.group * self.group)
-    }
-
-    /// The bit of the object at a place.
-    #[must_use]
-    pub const fn bit(&self, position: u32, column: u32) -> u32 {
-        self.group_of_column(column).bit(position, column)
-    }
-
-    /// Position of the object whose pages hold the byte `inside` a window; may be past the last.
-    #[must_use]
-    pub const fn position_of(&self, inside: u32) -> u32 {
-        if self.stride == PAGE_SIZE as u32 {
-            inside / PAGE_SIZE as u32
-        } else {
-            inside / self.stride
-        }
+    pub const fn stride(&self) -> u32 {
+        self.pages * PAGE_SIZE as u32
     }
 
     /// Where in a window of `column` the object at `position` starts.
     #[must_use]
     pub const fn offset(&self, position: u32, column: u32) -> u32 {
-        position * self.stride + column * self.size
+        position * self.stride() + column * self.size
     }
 
     /// Positions of a column.
     #[must_use]
     pub const fn positions(&self) -> u32 {
-        LARGE_PAGE_SIZE as u32 / self.stride
+        PAGES_PER_LARGE as u32 / self.pages
     }
 
-    /// Small pages of an object's position.
+    /// 64-bit words with a bit for each position of a column.
     #[must_use]
-    pub const fn pages(&self) -> u32 {
-        self.stride / PAGE_SIZE as u32
+    pub const fn column_words(&self) -> u32 {
+        self.positions().div_ceil(64)
     }
 
-    /// 64-bit words of a bitmap with a bit for each object of a chunk.
+    /// The bits of such a word, number `index`, that stand for a position.
+    #[must_use]
+    pub const fn column_mask(&self, index: u32) -> u64 {
+        let left = self.positions().saturating_sub(index * 64);
+        match left {
+            0 => 0,
+            1..64 => u64::MAX >> (64 - left),
+            _ => u64::MAX,
+        }
+    }
+
+    /// 64-bit words of a bitmap of a chunk: those of each column, one column after the other.
     #[must_use]
     pub const fn words(&self) -> u32 {
-        self.objects.div_ceil(64)
+        self.columns * self.column_words()
     }
 }
 
-/// The classes in the dense order.
-pub static DENSE: [Class; CLASSES] = table(1);
-/// The classes in the spread order.
-pub static SPREAD: [Class; CLASSES] = table(MOST_GROUPS);
+/// The classes in dense groups.
+pub static DENSE: [Class; CLASSES] = table(MOST_GROUP);
+/// The classes in spread groups.
+pub static SPREAD: [Class; CLASSES] = table(SPREAD_GROUP);
 
-const fn table(groups: u32) -> [Class; CLASSES] {
-    let mut table = [Class::new(16, 256, 1, groups); CLASSES];
+const fn table(most: u32) -> [Class; CLASSES] {
+    let mut table = [Class::new(16, 256, 1, most); CLASSES];
     let mut index = 0;
     while index < CLASSES {
         table[index] = if index < SMALL.len() {
-            Class::new(SMALL[index], PAGE_SIZE as u32 / SMALL[index], 1, groups)
+            Class::new(SMALL[index], PAGE_SIZE as u32 / SMALL[index], 1, most)
         } else {
             let pages = PAGED[index - SMALL.len()];
-            Class::new(pages * PAGE_SIZE as u32, 1, pages, groups)
+            Class::new(pages * PAGE_SIZE as u32, 1, pages, most)
         };
         index += 1;
     }
@@ -245,6 +220,14 @@ static BY_PAGES: [u8; LARGEST as usize / PAGE_SIZE as usize + 1] = {
     }
     by_pages
 };
+
+/// Number of the smallest class for objects of `size` bytes, at most a page, at any address.
+#[must_use]
+#[inline]
+pub fn small_number_for(size: u64) -> Option<usize> {
+    let step = size.checked_add(15)? / 16;
+    BY_STEP.get(step as usize).map(|&number| number.into())
+}
 
 /// Number of the smallest class for objects of `size` bytes aligned to `align`, a power of two;
 /// `None` where only an extent will do.
@@ -290,20 +273,31 @@ mod tests {
     #[test]
     fn objects_do_not_overlap_and_fit() {
         for class in DENSE.iter().chain(&SPREAD) {
-            assert!(class.columns * class.size <= class.stride && class.size % 16 == 0);
+            assert!(class.columns * class.size <= class.stride() && class.size % 16 == 0);
             assert!(class.objects <= MOST_OBJECTS && class.columns <= MOST_COLUMNS);
-            for bit in 0..class.objects {
-                let group = class.group_of_bit(bit);
-                assert_eq!(group.start, class.group_of_bit(bit / 64 * 64).start);
-                let (position, column) = group.place(bit);
-                assert!(column < class.columns && position < class.positions());
-                assert_eq!(class.bit(position, column), bit);
-                assert_eq!(group.positions_below(bit, column), position);
-                assert_eq!(group.positions_below(bit + 1, column), position + 1);
-                let offset = class.offset(position, column);
-                assert_eq!(class.position_of(offset), position);
-                assert!(offset + class.size <= LARGE_PAGE_SIZE as u32);
+            let mut columns = 0;
+            for index in 0.. {
+                let Some(group) = class.group(index) else {
+                    break;
+                };
+                assert_eq!(group.first_column, columns);
+                assert!(group.columns >= 1 && group.columns <= class.group_columns());
+                assert_eq!(group.mask().count_ones(), group.columns);
+                columns += group.columns;
             }
+            assert_eq!(columns, class.columns);
+            assert!(class.group_columns() <= MOST_GROUP);
+            for position in 0..class.positions() {
+                for page in position * class.pages..(position + 1) * class.pages {
+                    assert_eq!(position_of_page(page, class.reciprocal), position);
+                }
+            }
+            let last = class.offset(class.positions() - 1, class.columns - 1);
+            assert!(u64::from(last + class.size) <= PAGES_PER_LARGE * PAGE_SIZE);
+            let bits: u32 = (0..class.column_words() + 1)
+                .map(|word| class.column_mask(word).count_ones())
+                .sum();
+            assert_eq!(bits, class.positions());
         }
     }
 }

@@ -103,6 +103,9 @@ impl<M: Machine> Space<M> {
             .epochs
             .processors
             .fetch_max(index + 1, Ordering::SeqCst);
+        if before.max(index + 1) > 1 {
+            self.share();
+        }
         if before.max(index + 1) > 1 && !self.machine.flushes_reach_all() {
             self.epochs.needed.store(true, Ordering::SeqCst);
         }
@@ -204,29 +207,31 @@ impl<M: Machine> Space<M> {
         window.epoch.store(0, Ordering::Relaxed);
         let class = self.class(usize::from(window.class.load(Ordering::Relaxed)));
         let closed = window.closed.load(Ordering::Relaxed);
-        let table = window.table.load(Ordering::Relaxed);
+        let table = window.table();
         let mut objects = window.pending();
         if !closed {
             // Objects freed since, whose page is still there, have yet to be edited.
             for position in 0..class.positions() {
                 let (word, mask) = bit_of(position);
-                if objects[word] & mask != 0 && !self.is_cut(table, position * class.pages()) {
+                if objects[word] & mask != 0 && !self.is_cut(table, position * class.pages) {
                     objects[word] &= !mask;
                 }
             }
         }
         let counts = closed && !window.counted.swap(true, Ordering::Relaxed);
         if counts {
-            window.table.store(0, Ordering::Relaxed);
+            window.set_table(None);
         }
-        let table = (counts && table != 0).then_some(GuestPhysical(table));
+        let table = table.filter(|_| counts);
         Some(Edited::flushed(window, objects, table, counts))
     }
 
     /// Whether the page of a window that was split into `table` is taken out.
-    fn is_cut(&self, table: u64, page: u32) -> bool {
-        let at = GuestPhysical(table).add(u64::from(page) % (PAGE_SIZE / 8) * 8);
-        table != 0 && !Entry::from_bits(self.load(at)).is_present()
+    fn is_cut(&self, table: Option<GuestPhysical>, page: u32) -> bool {
+        table.is_some_and(|table| {
+            let at = table.add(u64::from(page) % (PAGE_SIZE / 8) * 8);
+            !Entry::from_bits(self.load(at)).is_present()
+        })
     }
 
     fn collect_extents(&self, safe: u64) {

@@ -12,7 +12,7 @@ use super::depot::StackId;
 use super::handle::{Handle, Link, Record};
 use super::machine::Machine;
 use super::space::Space;
-use super::window::{Use, Window};
+use super::window::Window;
 use super::{FreeError, OutOfMemory, ReallocateError};
 use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE};
 use crate::paging::{Entry, Flags, TableMemory};
@@ -150,8 +150,7 @@ impl<M: Machine> Space<M> {
         extent.live.store(1, Ordering::Release);
         for number in first..first + blocks {
             if let Some(window) = self.windows.record(&self.machine, number) {
-                window.extent.set(Some(extent));
-                window.publish(Use::Extent);
+                window.publish_extent(extent);
             }
         }
         start

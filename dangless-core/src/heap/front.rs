@@ -1,58 +1,70 @@
 //! Fronts: where a thread takes objects of one class from.
 //!
-//! A front goes once through the free objects of one chunk, in the order of their bits, and opens
-//! windows over the chunk's columns as it comes to them. What a front lets go of is first taken out
-//! of its window, so an object of an older generation is always one that was handed out.
+//! A front goes through the free objects of one chunk, group of columns by group of columns. For
+//! each group it opens a *session*: windows over those columns that have free objects, all at once,
+//! which are then handed out row by row. What a front lets go of is first taken out of its window,
+//! so an object of an older session is always one that was handed out.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
-use super::chunk::{Chunk, State};
-use super::class::{Class, Group, MOST_COLUMNS, MOST_GROUPS};
+use super::chunk::{Chunk, State, POSITION_SHIFT};
+use super::class::{Class, Group, CLASSES, MOST_GROUP};
 use super::handle::Handle;
 use super::ledger::{Entry, Ledger};
 use super::machine::Machine;
-use super::space::Space;
-use super::window::{bit_of, Use, Window};
+use super::revoke::DUE;
+use super::space::{Heap, Space};
+use super::window::Window;
 use super::OutOfMemory;
-use crate::address::{GuestVirtual, LARGE_PAGE_SIZE};
-use crate::paging::{Entry as TableEntry, Flags};
+use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGES_PER_LARGE};
+use crate::paging::{Entry as TableEntry, Flags, TableMemory};
 
-/// Objects handed out at a time while the front still opens windows: few, so that a program with
-/// few objects does not pay for the windows of all columns.
-const FIRST_STEPS: u32 = 8;
+/// Rows that are looked up at a time: those of one word of each column.
+const BLOCK: u32 = 64;
 
 /// The objects a thread hands out next.
+#[repr(C, align(64))]
 pub struct Front {
-    /// Objects ready to be handed out: bits of `base` and up.
+    /// Columns of the row that are still to be handed out.
     word: u64,
-    base: u32,
-    /// The columns of all bits of `base` and up in its word.
-    group: Group,
-    /// Upper half of the chunk's cursor.
-    generation: u32,
+    /// Where the row's object in the group's first column lies, or would lie.
+    row_at: GuestVirtual,
+    /// From one column's object to the next one's.
+    step: u64,
+    /// What the chunk's cursor is at the row's first column.
+    cursor: u64,
     chunk: Option<Handle<Chunk>>,
-    /// Start of the window of the group's first column.
-    windows: GuestVirtual,
-    /// First window of each group of columns that was come to, as number + 1.
-    first_windows: [u64; MOST_GROUPS as usize],
-    /// Entry of the object with bit `base`.
+    /// Entry of the row's object in the group's first column.
     entries: Option<Handle<Entry>>,
+    zero: bool,
+    /// The next row to look at.
+    next_row: u32,
+    /// Rows of the session.
+    rows: u32,
+    /// The next group of the chunk to look at.
+    next_group: u32,
+    group: Group,
+    /// Columns that are handed out.
+    mask: u64,
+    /// Columns that the session began with.
+    opened: u64,
+    /// Number of the window of the group's first column.
+    first: u64,
+    /// The session, in the upper half.
+    session: u64,
+    /// Address of the group's first object.
+    start: GuestVirtual,
+    /// From one row to the next.
+    stride: u64,
     ledger: Option<Handle<Ledger>>,
-    /// Objects of the current word that are not in `word` yet.
-    rest: u64,
-    /// The next word to take.
-    next: u32,
-    /// Columns without a window.
-    unopened: [u64; MOST_COLUMNS as usize / 64],
-    /// How many of them, or of those that have no free object, there are.
-    left: u32,
-    /// Columns that are no longer handed out; their objects stay in the chunk's `open`.
-    dropped: [u64; MOST_COLUMNS as usize / 64],
-    /// How many of them there are.
-    lost: u32,
-    /// Columns of the class.
-    columns: u32,
-    fresh: bool,
+    /// Windows reserved for this front, `reserved` of them, the next one first.
+    reserve: u64,
+    reserved: u64,
+    /// Windows that an edit is due for, all in the queue: the first `due_count`.
+    due: [u32; DUE],
+    due_count: usize,
+    /// Objects of a block of rows.
+    block: [u64; BLOCK as usize],
 }
 
 /// An object that a front handed out.
@@ -69,138 +81,129 @@ impl Front {
     /// A front with nothing to hand out.
     pub const EMPTY: Self = Self {
         word: 0,
-        base: 0,
-        group: Group::NONE,
-        generation: 0,
+        row_at: GuestVirtual(0),
+        step: 0,
+        cursor: 0,
         chunk: None,
-        windows: GuestVirtual(0),
-        first_windows: [0; MOST_GROUPS as usize],
         entries: None,
+        zero: false,
+        next_row: 0,
+        rows: 0,
+        next_group: 0,
+        group: Group::NONE,
+        mask: 0,
+        opened: 0,
+        first: 0,
+        session: 0,
+        start: GuestVirtual(0),
+        stride: 0,
         ledger: None,
-        rest: 0,
-        next: 0,
-        unopened: [0; MOST_COLUMNS as usize / 64],
-        left: 0,
-        dropped: [0; MOST_COLUMNS as usize / 64],
-        lost: 0,
-        columns: 0,
-        fresh: false,
+        reserve: 0,
+        reserved: 0,
+        due: [0; DUE],
+        due_count: 0,
+        block: [0; BLOCK as usize],
     };
 
     /// The next object, if one is ready.
     #[inline]
-    pub fn take(&mut self, class: &Class) -> Option<Taken> {
-        let chunk = self.chunk?;
-        if self.word == 0 {
+    pub fn take(&mut self) -> Option<Taken> {
+        let word = self.word;
+        if word == 0 {
             return None;
         }
-        let index = self.word.trailing_zeros();
-        self.word &= self.word - 1;
-        let bit = self.base + index;
-        let (position, column) = self.group.place(bit);
+        let chunk = self.chunk?;
+        let column = u64::from(word.trailing_zeros());
+        self.word = word & (word - 1);
+        chunk
+            .cursor
+            .store(self.cursor + column + 1, Ordering::Release);
         let entry = self.entries.map(|entries| {
-            // SAFETY: the 64 objects of a word have their entries in one leaf.
-            unsafe { entries.element(index as usize) }
+            // SAFETY: the objects of a row have their entries in one leaf.
+            unsafe { entries.element(column as usize) }
         });
-        chunk.cursor.store(
-            Chunk::cursor_at(self.generation, bit + 1),
-            Ordering::Release,
-        );
-        let window = u64::from(column - self.group.first_column) * LARGE_PAGE_SIZE;
-        let at = self
-            .windows
-            .add(window + u64::from(class.offset(position, column)));
         Some(Taken {
-            at,
+            at: self.row_at.add(column * self.step),
             entry,
-            zero: self.fresh,
+            zero: self.zero,
         })
     }
 
-    /// The chunk, if the front hands out from this window, which is of `column`.
+    /// The chunk, if the front hands out from this window, which shows column `column` of a group.
     pub fn serves(&self, window: Handle<Window>, column: u32) -> Option<Handle<Chunk>> {
         let chunk = self.chunk?;
-        let same = window.chunk.get()? == chunk
-            && window.generation.load(Ordering::Relaxed) == self.generation;
-        (same && self.has_open(column)).then_some(chunk)
+        let same = window.chunk()? == chunk
+            && window.key.load(Ordering::Relaxed) >> 32 == self.session >> 32;
+        (same && self.mask & 1 << column != 0).then_some(chunk)
     }
 
-    /// Whether the column has a window that objects are handed out from.
-    pub fn has_open(&self, column: u32) -> bool {
-        let (at, mask) = (column as usize / 64, 1 << (column % 64));
-        (self.unopened[at] | self.dropped[at]) & mask == 0
-    }
-
-    /// Number of the column's window, if there can be one.
-    pub fn window(&self, class: &Class, column: u32) -> Option<u64> {
-        let group = class.group_of_column(column);
-        let first = self.first_windows[group.index as usize].checked_sub(1)?;
-        Some(first + u64::from(column - group.first_column))
-    }
-
-    /// The chunk that the front hands out.
-    pub const fn chunk(&self) -> Option<Handle<Chunk>> {
-        self.chunk
-    }
-
-    /// Calls `visit` with first and number of the windows that the front has come to.
-    pub fn for_windows(&self, class: &Class, mut visit: impl FnMut(u64, u64)) {
-        if self.chunk.is_none() {
-            return;
+    /// Remembers a window that an edit is due for; answers whether no more can be remembered.
+    pub fn note_due(&mut self, number: u64) -> bool {
+        if let Some(place) = self.due.get_mut(self.due_count) {
+            *place = number as u32;
+            self.due_count += 1;
         }
-        for (group, first) in class.groups().zip(self.first_windows) {
-            if let Some(first) = first.checked_sub(1) {
-                visit(first, group.columns.into());
-            }
+        self.due_count == DUE
+    }
+
+    /// Takes the windows that an edit is due for, and how many there are.
+    pub fn take_due(&mut self) -> ([u32; DUE], usize) {
+        (self.due, core::mem::take(&mut self.due_count).min(DUE))
+    }
+
+    /// Calls `visit` with first and number of windows that the front has reserved, or may yet edit.
+    pub fn for_windows(&self, mut visit: impl FnMut(u64, u64)) {
+        if self.opened != 0 {
+            visit(self.first, self.group.columns.into());
+        }
+        visit(self.reserve, self.reserved);
+        for number in &self.due[..self.due_count.min(DUE)] {
+            visit(u64::from(*number), 1);
         }
     }
 
-    /// Whether so many columns are lost that a new generation is better.
+    /// The columns that are handed out, with their windows' numbers.
+    pub fn columns(&self) -> impl Iterator<Item = (u32, u64)> {
+        let (mask, first) = (self.mask, self.first);
+        (0..MOST_GROUP)
+            .filter(move |column| mask & 1 << column != 0)
+            .map(move |column| (column, first + u64::from(column)))
+    }
+
+    /// Whether so many columns were dropped that a new session is better.
     pub const fn is_worn(&self) -> bool {
-        self.lost * 2 > self.columns - self.left
+        self.mask.count_ones() * 2 < self.opened.count_ones()
     }
 
-    /// Hands out nothing of the column any more.
-    pub fn drop_column(&mut self, class: &Class, chunk: Handle<Chunk>, column: u32) {
-        self.dropped[column as usize / 64] |= 1 << (column % 64);
-        self.lost += 1;
-        let mut ready = self.word;
-        let mut back = 0;
-        while ready != 0 {
-            let bit = ready & ready.wrapping_neg();
-            ready ^= bit;
-            if self.group.place(self.base + bit.trailing_zeros()).1 == column {
-                back |= bit;
-            }
-        }
-        self.word ^= back;
-        if let Some(open) = Chunk::word(class, &chunk.open, self.base / 64) {
-            open.store(open.load(Ordering::Relaxed) | back, Ordering::Relaxed);
-        }
+    /// Hands out nothing of the column any more; answers the first position of it that was not
+    /// handed out.
+    pub fn drop_column(&mut self, chunk: Handle<Chunk>, column: u32) -> u32 {
+        self.mask &= !(1 << column);
+        self.word &= self.mask;
+        let cursor = chunk.cursor.load(Ordering::Relaxed);
+        self.unused_from(cursor, column)
     }
 
-    /// Makes objects of the current word ready.
-    fn ready(&mut self, class: &Class, chunk: Handle<Chunk>, bits: u64) {
-        self.word |= bits;
-        self.rest &= !bits;
-        if let Some(open) = Chunk::word(class, &chunk.open, self.base / 64) {
-            open.store(open.load(Ordering::Relaxed) & !bits, Ordering::Relaxed);
-        }
+    /// The first position of a column that was not handed out.
+    pub fn first_unused(&self, chunk: Handle<Chunk>, column: u32) -> u32 {
+        self.unused_from(chunk.cursor.load(Ordering::Relaxed), column)
+    }
+
+    fn unused_from(&self, cursor: u64, column: u32) -> u32 {
+        let row = (cursor as u32) >> POSITION_SHIFT;
+        let next = cursor as u32 & ((1 << POSITION_SHIFT) - 1);
+        row + u32::from(column < next)
     }
 }
 
 impl<M: Machine> Space<M> {
-    /// The next object of `front`, which is for class `number`; finds a new chunk when it must.
+    /// The next object of class `number`; finds a new chunk when it must.
     #[cold]
     #[inline(never)]
-    pub(super) fn take_slowly(
-        &self,
-        front: &mut Front,
-        number: usize,
-    ) -> Result<Taken, OutOfMemory> {
-        let class = self.class(number);
+    pub(super) fn take_slowly(&self, heap: &mut Heap, number: usize) -> Result<Taken, OutOfMemory> {
         loop {
-            if let Some(taken) = front.take(class) {
+            let front = &mut heap.fronts[number];
+            if let Some(taken) = front.take() {
                 return Ok(taken);
             }
             let Some(chunk) = front.chunk else {
@@ -208,228 +211,270 @@ impl<M: Machine> Space<M> {
                     self.catch_up();
                     self.collect();
                 }
-                *front = self.new_front(number)?;
+                front.chunk = Some(self.chunk_with_room(number).ok_or(OutOfMemory)?);
+                front.next_group = 0;
                 continue;
             };
-            if !self.refill(front, chunk, number)? {
-                self.retire(front, chunk, number);
+            if self.next_row(front)? || self.next_session(front, chunk, number)? {
+                continue;
+            }
+            front.chunk = None;
+            // The chunk may be empty once its dead windows are closed: then it can come again.
+            self.edit_due(heap, number);
+            chunk.set_status(State::Used, number);
+            self.settle_chunk(chunk);
+        }
+    }
+
+    /// Makes the next row of the session ready; answers whether there was one.
+    fn next_row(&self, front: &mut Front) -> Result<bool, OutOfMemory> {
+        if front.mask == 0 {
+            return Ok(false);
+        }
+        while front.next_row < front.rows {
+            let row = front.next_row;
+            if row % BLOCK == 0 {
+                self.load_block(front, row / BLOCK);
+            }
+            let word = front.block[(row % BLOCK) as usize] & front.mask;
+            if word != 0 {
+                if let Some(ledger) = front.ledger {
+                    front.entries = Some(self.entries_for(ledger, row).ok_or(OutOfMemory)?);
+                }
+                front.word = word;
+                front.row_at = front.start.add(u64::from(row) * front.stride);
+                front.cursor = front.session | u64::from(row) << POSITION_SHIFT;
+                front.next_row = row + 1;
+                return Ok(true);
+            }
+            front.next_row = row + 1;
+        }
+        Ok(false)
+    }
+
+    /// Looks up what the session's windows serve of block `index` of the rows.
+    #[inline(never)]
+    fn load_block(&self, front: &mut Front, index: u32) {
+        let mut all = u64::MAX;
+        let mut words = [0; MOST_GROUP as usize];
+        for (column, number) in front.columns() {
+            let word = self
+                .windows
+                .record(&self.machine, number)
+                .map_or(0, |window| {
+                    window.served[index as usize % 8].load(Ordering::Relaxed)
+                });
+            words[column as usize % MOST_GROUP as usize] = word;
+            all &= word;
+        }
+        // Whole rows first, then what single columns have beyond them.
+        for (row, place) in front.block.iter_mut().enumerate() {
+            *place = (all >> row & 1).wrapping_neg() & front.mask;
+        }
+        if all == u64::MAX {
+            return;
+        }
+        for (column, word) in words.iter().enumerate() {
+            let mut bits = word & !all;
+            while bits != 0 {
+                front.block[bits.trailing_zeros() as usize % BLOCK as usize] |= 1 << column;
+                bits &= bits - 1;
             }
         }
     }
 
-    /// Makes more objects of the front's chunk ready; answers whether there were any.
-    fn refill(
+    /// Ends the session, if there is one, and opens one over the chunk's next group that has enough
+    /// free objects; answers whether there was one.
+    fn next_session(
         &self,
         front: &mut Front,
         chunk: Handle<Chunk>,
         number: usize,
     ) -> Result<bool, OutOfMemory> {
+        self.end_session(front);
+        front.next_group = 0;
         let class = self.class(number);
-        while front.rest == 0 {
-            let Some(word) = Chunk::word(class, &chunk.open, front.next) else {
-                return Ok(false);
-            };
-            self.enter_group(front, class.group_of_bit(front.next * 64))?;
-            front.base = front.next * 64;
-            front.rest = word.load(Ordering::Relaxed);
-            front.entries = None;
-            front.next += 1;
-        }
-        if let (None, Some(ledger)) = (front.entries, front.ledger) {
-            front.entries = Some(self.entry_for(ledger, front.base).ok_or(OutOfMemory)?);
-        }
-        if front.left == 0 && front.lost == 0 {
-            front.ready(class, chunk, front.rest);
-            return Ok(true);
-        }
-        for _ in 0..FIRST_STEPS {
-            if front.rest == 0 {
-                break;
+        while let Some(group) = class.group(front.next_group) {
+            let free: u32 = (0..group.columns)
+                .map(|column| chunk.free_in(class, group.first_column + column))
+                .sum();
+            if free >= (class.positions() * group.columns / 8).max(1) {
+                self.open_session(front, chunk, number, group)?;
+                front.next_group += 1;
+                return Ok(true);
             }
-            let first = front.rest & front.rest.wrapping_neg();
-            let (_, column) = front.group.place(front.base + first.trailing_zeros());
-            let (at, mask) = (column as usize / 64, 1 << (column % 64));
-            if front.dropped[at] & mask != 0 {
-                front.rest ^= first;
-                continue;
-            }
-            if front.unopened[at] & mask != 0 {
-                if let Err(error) = self.open_window(front, chunk, number, column) {
-                    // What is ready already can still be handed out.
-                    return if front.word == 0 {
-                        Err(error)
-                    } else {
-                        Ok(true)
-                    };
-                }
-                front.unopened[at] &= !mask;
-                front.left -= 1;
-            }
-            front.ready(class, chunk, first);
+            front.next_group += 1;
         }
-        Ok(true)
+        Ok(false)
     }
 
-    /// Makes `group` the front's, with windows for its columns.
-    fn enter_group(&self, front: &mut Front, group: Group) -> Result<(), OutOfMemory> {
-        let place = &mut front.first_windows[group.index as usize];
-        if *place == 0 {
-            let first = self
-                .reserve_windows(group.columns.into(), LARGE_PAGE_SIZE)
-                .ok_or(OutOfMemory)?;
-            *place = first + 1;
-            if let Some(ledger) = front.ledger {
-                ledger.first[group.index as usize].store(first + 1, Ordering::Relaxed);
-            }
-            front.windows = self.windows.address(first);
-        }
-        front.group = group;
-        Ok(())
+    /// Gives up what the front hands out, and the addresses it has reserved.
+    pub(super) fn close_front(&self, front: &mut Front, number: usize) {
+        let Some(chunk) = front.chunk else {
+            return;
+        };
+        self.abandon(front, chunk, number);
+        self.end_session(front);
+        front.chunk = None;
+        front.reserved = 0;
+        chunk.set_status(State::Used, number);
+        self.settle_chunk(chunk);
     }
 
-    /// Opens the window of `column` over the front's chunk.
-    fn open_window(
-        &self,
-        front: &Front,
-        chunk: Handle<Chunk>,
-        number: usize,
-        column: u32,
-    ) -> Result<(), OutOfMemory> {
-        let class = self.class(number);
-        let window_number = front.window(class, column).ok_or(OutOfMemory)?;
-        let at = self.windows.address(window_number);
-        let window = self
-            .windows
-            .record(&self.machine, window_number)
-            .ok_or(OutOfMemory)?;
-        let slot = self.directory_entry(at).map_err(|_| OutOfMemory)?;
-        // Nothing fails from here on.
-        let served = served(class, chunk, column, front.fresh);
-        for ((word, live), bits) in window.served.iter().zip(&window.live).zip(served) {
-            word.store(bits, Ordering::Relaxed);
-            live.store(bits, Ordering::Relaxed);
+    fn end_session(&self, front: &mut Front) {
+        if let (Some(chunk), 1..) = (front.chunk, front.rows) {
+            // Whatever is still an object of the session's windows was handed out.
+            let end = front.session | u64::from(front.rows) << POSITION_SHIFT;
+            chunk.cursor.store(end, Ordering::Release);
         }
-        let count: u32 = served.iter().map(|bits| bits.count_ones()).sum();
-        window.class.store(number as u8, Ordering::Relaxed);
-        window.column.store(column as u8, Ordering::Relaxed);
-        window.unfreed.store(count, Ordering::Relaxed);
-        window.generation.store(front.generation, Ordering::Relaxed);
-        window.chunk.set(Some(chunk));
-        window.ledger.set(front.ledger);
-        chunk.windows.fetch_add(1, Ordering::SeqCst);
-        if let Some(ledger) = front.ledger {
-            ledger.users.fetch_add(1, Ordering::Relaxed);
-        }
-        window.publish(Use::Column);
-        let leaf = TableEntry::large(chunk.memory(), Flags::DATA);
-        crate::paging::TableMemory::store(self, slot, leaf.bits());
-        Ok(())
-    }
-
-    /// Gives up a front; the objects of its dropped columns, and of those that were never opened,
-    /// are free again.
-    pub(super) fn retire(&self, front: &mut Front, chunk: Handle<Chunk>, number: usize) {
-        if front.lost > 0 || front.left > 0 {
-            let class = self.class(number);
-            let mut left = 0;
-            for index in 0..class.words() {
-                let free = Chunk::word(class, &chunk.free, index);
-                let open = Chunk::word(class, &chunk.open, index);
-                if let (Some(free), Some(open)) = (free, open) {
-                    let bits = open.load(Ordering::Relaxed);
-                    if bits != 0 {
-                        free.fetch_or(bits, Ordering::AcqRel);
-                        left += bits.count_ones();
-                    }
-                }
-            }
-            chunk.free_count.fetch_add(left, Ordering::SeqCst);
-        }
-        if let Some(ledger) = front.ledger {
+        front.mask = 0;
+        front.word = 0;
+        front.opened = 0;
+        front.rows = 0;
+        front.entries = None;
+        if let Some(ledger) = front.ledger.take() {
             self.leave_ledger(ledger);
         }
-        *front = Front::EMPTY;
-        chunk.fresh.store(0, Ordering::Relaxed);
-        chunk.set_status(State::Used, number);
-        self.settle_chunk(chunk);
     }
 
-    /// A front over a chunk of the shelf, or over a new one.
-    fn new_front(&self, number: usize) -> Result<Front, OutOfMemory> {
+    /// Opens windows over the free objects of `group`, and has the front hand them out.
+    fn open_session(
+        &self,
+        front: &mut Front,
+        chunk: Handle<Chunk>,
+        number: usize,
+        group: Group,
+    ) -> Result<(), OutOfMemory> {
         let class = self.class(number);
-        let chunk = self.chunk_with_room(number).ok_or(OutOfMemory)?;
-        let mut ledger = None;
-        if self.detect {
-            ledger = self.open_ledger(number);
-            if ledger.is_none() {
-                return self.put_back(chunk, number);
-            }
+        let first = self.windows_for(front, group.columns.into())?;
+        let mut slots = [GuestPhysical(0); MOST_GROUP as usize];
+        let Some(ledger) = self.prepare(number, group, first, &mut slots) else {
+            // The addresses are lost, which does no harm.
+            return Err(OutOfMemory);
+        };
+        // Nothing fails from here on.
+        let session = chunk.begin_session();
+        let fresh = chunk.fresh.load(Ordering::Relaxed);
+        let zero = group.first_column >= fresh;
+        if zero {
+            let next = group.first_column + group.columns;
+            chunk.fresh.store(next, Ordering::Relaxed);
         }
+        let mut mask = 0;
         let mut taken = 0;
-        for index in 0..class.words() {
-            let free = Chunk::word(class, &chunk.free, index);
-            let open = Chunk::word(class, &chunk.open, index);
-            if let (Some(free), Some(open)) = (free, open) {
-                let bits = free.swap(0, Ordering::AcqRel);
-                open.store(bits, Ordering::Relaxed);
-                taken += bits.count_ones();
+        for column in 0..group.columns {
+            let number_here = first + u64::from(column);
+            let Some(window) = self.windows.record(&self.machine, number_here) else {
+                break;
+            };
+            let count = take_column(class, chunk, group.first_column + column, window);
+            if count == 0 {
+                continue;
             }
+            taken += count;
+            mask |= 1 << column;
+            self.write_record(window, class, group.first_column + column, count);
+            window.class.store(number as u8, Ordering::Relaxed);
+            window
+                .key
+                .store(session | u64::from(column), Ordering::Relaxed);
+            window.ledger.set(ledger);
+            chunk.windows.fetch_add(1, Ordering::SeqCst);
+            if let Some(ledger) = ledger {
+                ledger.users.fetch_add(1, Ordering::Relaxed);
+            }
+            window.publish_column(chunk);
         }
         chunk.free_count.fetch_sub(taken, Ordering::SeqCst);
-        let generation = chunk.generation().wrapping_add(1);
-        chunk
-            .cursor
-            .store(Chunk::cursor_at(generation, 0), Ordering::Release);
-        let mut unopened = [0; MOST_COLUMNS as usize / 64];
-        for (at, columns) in unopened.iter_mut().enumerate() {
-            let here = class.columns.saturating_sub(at as u32 * 64).min(64);
-            *columns = if here == 0 {
-                0
-            } else {
-                u64::MAX >> (64 - here)
+        let leaf = TableEntry::large(chunk.memory(), Flags::DATA).bits();
+        // One after the other: a host that shadows page tables stops watching a table that is
+        // written many times in a row.
+        for (column, &slot) in slots.iter().enumerate() {
+            if mask & 1 << column != 0 {
+                self.store(slot, leaf);
+            }
+        }
+        front.group = group;
+        front.mask = mask;
+        front.opened = mask;
+        front.first = first;
+        front.session = session;
+        front.zero = zero;
+        front.ledger = ledger;
+        front.next_row = 0;
+        front.rows = class.positions();
+        front.stride = class.stride().into();
+        front.step = LARGE_PAGE_SIZE + u64::from(class.size);
+        let inside = class.offset(0, group.first_column);
+        front.start = self.windows.address(first).add(inside.into());
+        Ok(())
+    }
+
+    /// The next windows of the front's own gibibyte, so that what happens to its directory concerns
+    /// no other front; any windows for the first session, or when few are left.
+    fn windows_for(&self, front: &mut Front, count: u64) -> Result<u64, OutOfMemory> {
+        if front.reserved < count {
+            let whole = PAGES_PER_LARGE;
+            let many = self.windows.count() >= whole * (CLASSES * 4) as u64;
+            let own = (front.session != 0 && many && !self.are_windows_scarce())
+                .then(|| self.reserve_windows(whole, whole * LARGE_PAGE_SIZE))
+                .flatten();
+            let Some(first) = own else {
+                let reserved = self.reserve_windows(count, LARGE_PAGE_SIZE);
+                return reserved.ok_or(OutOfMemory);
             };
+            front.reserve = first;
+            front.reserved = whole;
         }
-        Ok(Front {
-            generation,
-            chunk: Some(chunk),
-            ledger,
-            unopened,
-            left: class.columns,
-            columns: class.columns,
-            fresh: chunk.fresh.load(Ordering::Relaxed) != 0,
-            ..Front::EMPTY
-        })
+        let first = front.reserve;
+        front.reserve += count;
+        front.reserved -= count;
+        Ok(first)
     }
 
-    fn put_back(&self, chunk: Handle<Chunk>, number: usize) -> Result<Front, OutOfMemory> {
-        chunk.set_status(State::Used, number);
-        self.settle_chunk(chunk);
-        Err(OutOfMemory)
+    /// Makes what a session needs memory for: page tables and, where stacks are recorded, a ledger.
+    fn prepare(
+        &self,
+        number: usize,
+        group: Group,
+        first: u64,
+        slots: &mut [GuestPhysical; MOST_GROUP as usize],
+    ) -> Option<Option<Handle<Ledger>>> {
+        for (number, slot) in (first..first + u64::from(group.columns)).zip(slots) {
+            *slot = self.directory_entry(self.windows.address(number)).ok()?;
+        }
+        if !self.detect {
+            return Some(None);
+        }
+        self.open_ledger(number, group, first).map(Some)
+    }
+
+    /// Writes the parts of a window's record that follow from its class and column.
+    fn write_record(&self, window: Handle<Window>, class: &Class, column: u32, count: u32) {
+        window.column.store(column as u8, Ordering::Relaxed);
+        window.pages.store(class.pages as u16, Ordering::Relaxed);
+        window.reciprocal.store(class.reciprocal, Ordering::Relaxed);
+        let offset = class.offset(0, column) as u16;
+        window.offset.store(offset, Ordering::Relaxed);
+        window.unfreed.store(count as u16, Ordering::Relaxed);
+        window
+            .trigger
+            .store(self.first_trigger(count), Ordering::Relaxed);
     }
 }
 
-/// The objects of `column` that are in the chunk's current generation, by position.
-fn served(class: &Class, chunk: Handle<Chunk>, column: u32, all: bool) -> [u64; 8] {
-    let mut served = [0; 8];
-    let Some(open) = chunk.open.get() else {
-        return served;
-    };
-    let group = class.group_of_column(column);
-    for position in 0..class.positions() {
-        let bit = group.bit(position, column);
-        let (word, mask) = bit_of(position);
-        if all || is_open(class, open, bit) {
-            served[word] |= mask;
+/// Takes the free objects of a column for a window's own; answers how many there were.
+fn take_column(class: &Class, chunk: Handle<Chunk>, column: u32, window: Handle<Window>) -> u32 {
+    let mut count = 0;
+    for (index, (served, live)) in (0..).zip(window.served.iter().zip(&window.live)) {
+        let bits = chunk
+            .word(class, column, index)
+            .map_or(0, |word| word.swap(0, Ordering::AcqRel));
+        if bits != 0 {
+            served.store(bits, Ordering::Relaxed);
+            live.store(bits, Ordering::Relaxed);
+            count += bits.count_ones();
         }
     }
-    served
-}
-
-fn is_open(class: &Class, open: Handle<AtomicU64>, bit: u32) -> bool {
-    if bit >= class.objects {
-        return false;
-    }
-    // SAFETY: the bitmap has a bit for every object of the class.
-    let word = unsafe { open.element(bit as usize / 64) };
-    word.load(Ordering::Relaxed) & 1 << (bit % 64) != 0
+    count
 }

@@ -1,15 +1,15 @@
-//! Ledgers: what was asked for, and by whom, for each object of one generation of a chunk.
+//! Ledgers: what was asked for, and by whom, for each object of one session of a chunk.
 //!
-//! A ledger's entries go by bit, so that consecutive allocations write neighbouring entries; they
-//! are kept in leaves of 256, made when the first of them is handed out. When the last window of a
-//! ledger has closed, it goes to the history, so that dead objects can still be described, and
+//! A ledger's entries go row by row, so that consecutive allocations write neighbouring entries;
+//! they are kept in leaves of 256, made when the first of them is handed out. When the last window
+//! of a ledger has closed, it goes to the history, so that dead objects can still be described, and
 //! when the history is too big its oldest ledger is used again. Ledgers and leaves are only used
 //! again as such; a reader checks in the end that the window still holds the ledger it began with.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::class::{Class, CLASSES, DENSE, MOST_GROUPS};
+use super::class::{Class, Group, CLASSES};
 use super::depot::StackId;
 use super::handle::{Handle, Link, Record};
 use super::lock::SpinLock;
@@ -51,12 +51,18 @@ pub struct Ledger {
     pub users: AtomicU32,
     /// Number of the size class.
     class: AtomicU32,
-    /// First window of each group of columns, as number + 1; 0 for none.
-    pub first: [AtomicU64; MOST_GROUPS as usize],
-    /// Next ledger of the history, or of the spare ones.
-    next: Link<Ledger>,
+    /// Leaves there is room for.
+    leaves: AtomicU32,
+    /// Columns of the session's group.
+    columns: AtomicU32,
+    /// Rows of the session in a leaf.
+    rows: AtomicU32,
     /// Bytes of the leaves.
     bytes: AtomicU32,
+    /// First window of the session, as number + 1; 0 for none.
+    first: AtomicU64,
+    /// Next ledger of the history, or of the spare ones.
+    next: Link<Ledger>,
 }
 
 // SAFETY: all fields are atomics or links.
@@ -66,32 +72,47 @@ unsafe impl Record for Link<Entry> {}
 
 const LEAF_BYTES: u64 = LEAF as u64 * core::mem::size_of::<Entry>() as u64;
 
+/// Most leaves that a session of the class needs.
 fn leaves(class: &Class) -> u32 {
-    class.objects.div_ceil(LEAF)
+    class.positions().div_ceil(LEAF / class.group_columns())
 }
 
 impl Ledger {
     /// The link to leaf `index`; `None` past the last.
     fn leaf(this: Handle<Self>, index: u32) -> Option<Handle<Link<Entry>>> {
-        let class = DENSE.get(this.class.load(Ordering::Relaxed) as usize)?;
-        if index >= leaves(class) {
+        if index >= this.leaves.load(Ordering::Relaxed) {
             return None;
         }
         let at = this.address() as *mut u8;
-        // SAFETY: the links follow the fixed part, as many as the class needs, and a ledger's
-        // memory stays one of the same class.
+        // SAFETY: the links follow the fixed part, as many as `leaves` says since the ledger was
+        // made, and a ledger's memory stays one of the same class.
         unsafe {
             let first = at.add(core::mem::size_of::<Self>()).cast::<Link<Entry>>();
             Some(Handle::new(NonNull::new(first.add(index as usize))?))
         }
     }
 
-    /// The entry of object `bit`, if any object near it was handed out.
+    /// Leaf of a row, and the number of the row's first entry in it.
+    fn place(&self, row: u32) -> (u32, u32) {
+        let rows = self.rows.load(Ordering::Relaxed).max(1);
+        (
+            row / rows,
+            row % rows * self.columns.load(Ordering::Relaxed),
+        )
+    }
+
+    /// The entry of the object in a row and a column of the group, if any object near it was handed
+    /// out.
     #[must_use]
-    pub fn entry(this: Handle<Self>, bit: u32) -> Option<Handle<Entry>> {
-        let leaf = Self::leaf(this, bit / LEAF)?.get()?;
+    pub fn entry(this: Handle<Self>, row: u32, column: u32) -> Option<Handle<Entry>> {
+        let (leaf, first) = this.place(row);
+        let index = first + column;
+        if index >= LEAF {
+            return None;
+        }
+        let leaf = Self::leaf(this, leaf)?.get()?;
         // SAFETY: a leaf has LEAF entries.
-        Some(unsafe { leaf.element((bit % LEAF) as usize) })
+        Some(unsafe { leaf.element(index as usize) })
     }
 }
 
@@ -127,29 +148,31 @@ impl Queue {
 
     /// Detaches a ledger from its windows and puts its leaves aside.
     fn forget<M: Machine>(&mut self, space: &Space<M>, ledger: Handle<Ledger>) {
-        let number = ledger.class.load(Ordering::Relaxed) as usize;
-        let class = &DENSE[number];
-        for (group, first) in space.class(number).groups().zip(&ledger.first) {
-            let Some(first) = first.load(Ordering::Relaxed).checked_sub(1) else {
-                continue;
-            };
-            for window in first..first + u64::from(group.columns) {
+        if let Some(first) = ledger.first.load(Ordering::Relaxed).checked_sub(1) {
+            let columns = ledger.columns.load(Ordering::Relaxed);
+            for window in first..first + u64::from(columns) {
                 if let Some(window) = space.windows.record(&space.machine, window) {
                     // A window that was reclaimed may have another one by now.
                     if window.ledger.get() == Some(ledger) {
-                        window.ledger.set(None);
+                        // A window that was reclaimed may have another one by now.
+                        if window.ledger.get() == Some(ledger) {
+                            window.ledger.set(None);
+                        }
                     }
                 }
             }
         }
-        for index in 0..leaves(class) {
+        for index in 0..ledger.leaves.load(Ordering::Relaxed) {
             if let Some(leaf) = Ledger::leaf(ledger, index).and_then(|leaf| leaf.take()) {
                 self.put_leaf(leaf);
             }
         }
         ledger.bytes.store(0, Ordering::Relaxed);
-        ledger.next.set(self.spare[number]);
-        self.spare[number] = Some(ledger);
+        let number = ledger.class.load(Ordering::Relaxed) as usize;
+        if let Some(spare) = self.spare.get_mut(number) {
+            ledger.next.set(*spare);
+            *spare = Some(ledger);
+        }
     }
 }
 
@@ -175,8 +198,14 @@ impl History {
 }
 
 impl<M: Machine> Space<M> {
-    /// A ledger with one user for a generation of class `number`.
-    pub(super) fn open_ledger(&self, number: usize) -> Option<Handle<Ledger>> {
+    /// A ledger with one user for a session of class `number` that hands out `group`, whose windows
+    /// start with number `first`.
+    pub(super) fn open_ledger(
+        &self,
+        number: usize,
+        group: Group,
+        first: u64,
+    ) -> Option<Handle<Ledger>> {
         let spare = {
             let mut queue = self.history.queue.lock();
             let spare = queue.spare[number];
@@ -188,21 +217,25 @@ impl<M: Machine> Space<M> {
         let ledger = match spare {
             Some(ledger) => ledger,
             None => {
-                let ledger = self.record::<Ledger>(ledger_bytes(number))?;
+                let leaves = leaves(self.class(number));
+                let bytes = core::mem::size_of::<Ledger>() as u64 + u64::from(leaves) * 8;
+                let ledger = self.record::<Ledger>(bytes)?;
                 ledger.class.store(number as u32, Ordering::Relaxed);
+                ledger.leaves.store(leaves, Ordering::Relaxed);
                 ledger
             }
         };
-        for first in &ledger.first {
-            first.store(0, Ordering::Relaxed);
-        }
+        ledger.first.store(first + 1, Ordering::Relaxed);
+        ledger.columns.store(group.columns, Ordering::Relaxed);
+        let rows = LEAF / group.columns.max(1);
+        ledger.rows.store(rows, Ordering::Relaxed);
         ledger.users.store(1, Ordering::Relaxed);
         Some(ledger)
     }
 
-    /// Makes sure that object `bit` has an entry, and answers it.
-    pub(super) fn entry_for(&self, ledger: Handle<Ledger>, bit: u32) -> Option<Handle<Entry>> {
-        let leaf = Ledger::leaf(ledger, bit / LEAF)?;
+    /// Makes sure that the objects of a row have entries, and answers the first one's.
+    pub(super) fn entries_for(&self, ledger: Handle<Ledger>, row: u32) -> Option<Handle<Entry>> {
+        let leaf = Ledger::leaf(ledger, ledger.place(row).0)?;
         if leaf.get().is_none() {
             let aside = self.history.queue.lock().take_leaf();
             let entries = match aside {
@@ -212,7 +245,7 @@ impl<M: Machine> Space<M> {
             leaf.set(Some(entries));
             ledger.bytes.fetch_add(LEAF_BYTES as u32, Ordering::Relaxed);
         }
-        Ledger::entry(ledger, bit)
+        Ledger::entry(ledger, row, 0)
     }
 
     /// Takes a user away; after the last one the ledger is history.
@@ -240,11 +273,8 @@ impl<M: Machine> Space<M> {
     }
 }
 
-fn ledger_bytes(number: usize) -> u64 {
-    core::mem::size_of::<Ledger>() as u64 + u64::from(leaves(&DENSE[number])) * 8
-}
-
 fn bytes_of(ledger: Handle<Ledger>) -> u64 {
-    ledger_bytes(ledger.class.load(Ordering::Relaxed) as usize)
+    core::mem::size_of::<Ledger>() as u64
+        + u64::from(ledger.leaves.load(Ordering::Relaxed)) * 8
         + u64::from(ledger.bytes.load(Ordering::Relaxed))
 }

@@ -2,16 +2,16 @@
 
 use core::sync::atomic::Ordering;
 
-use super::class::Class;
+use super::class::{position_of_page, Class};
 use super::extent::Extent;
 use super::handle::Handle;
-use super::ledger::Ledger;
+use super::ledger::{Entry, Ledger};
 use super::machine::Machine;
 use super::space::Space;
-use super::window::{is_set, Use, Window};
+use super::window::{column_of_key, is_set, Use, Window};
 use super::FreeError;
 use crate::abi::error::{kind, ErrorRecord, Frames};
-use crate::address::{GuestVirtual, LARGE_PAGE_SIZE};
+use crate::address::{GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 
 /// An object that was handed out, live or freed.
 pub(super) enum Object {
@@ -23,8 +23,6 @@ pub(super) enum Object {
         window: Handle<Window>,
         /// Its class.
         class: &'static Class,
-        /// Its bit in the chunk.
-        bit: u32,
         /// Its position in the window.
         position: u32,
     },
@@ -40,21 +38,20 @@ impl<M: Machine> Space<M> {
         let window = self.windows.record(&self.machine, number)?;
         match window.used_as() {
             Use::Nothing => None,
-            Use::Extent => Some(Object::Extent(window.extent.get()?)),
+            Use::Extent => Some(Object::Extent(window.extent()?)),
             Use::Column => {
                 let class = self
                     .classes
                     .get(usize::from(window.class.load(Ordering::Relaxed)))?;
-                let column = u32::from(window.column.load(Ordering::Relaxed));
-                let position = class.position_of(at.offset_in(LARGE_PAGE_SIZE) as u32);
+                let page = at.offset_in(LARGE_PAGE_SIZE) / PAGE_SIZE;
+                let position = position_of_page(page as u32, class.reciprocal);
                 if position >= class.positions() || !is_set(&window.served, position) {
                     return None;
                 }
-                let bit = class.bit(position, column);
                 // While the object counts as live, the chunk is this window's.
                 if is_set(&window.live, position) {
-                    let generation = window.generation.load(Ordering::Relaxed);
-                    if !window.chunk.get()?.handed_out(generation, bit) {
+                    let key = window.key.load(Ordering::Relaxed);
+                    if !window.chunk()?.handed_out(key, position) {
                         return None;
                     }
                 }
@@ -62,7 +59,6 @@ impl<M: Machine> Space<M> {
                     number,
                     window,
                     class,
-                    bit,
                     position,
                 })
             }
@@ -120,10 +116,13 @@ impl<M: Machine> Space<M> {
         record.kind = if live { kind::LIVE } else { kind::FREED };
         let (allocated, freed) = match object {
             Object::Slot {
-                window, class, bit, ..
+                window,
+                class,
+                position,
+                ..
             } => {
                 record.size = class.size.into();
-                let Some(stacks) = read_ledger(window, bit, record) else {
+                let Some(stacks) = read_ledger(window, position, record) else {
                     return true;
                 };
                 stacks
@@ -144,10 +143,21 @@ impl<M: Machine> Space<M> {
     }
 }
 
+/// The entry of the object at `position` of a window, in the ledger that is the window's now.
+#[inline]
+pub(super) fn entry_of(window: Handle<Window>, position: u32) -> Option<Handle<Entry>> {
+    let column = column_of_key(window.key.load(Ordering::Relaxed));
+    Ledger::entry(window.ledger.get()?, position, column)
+}
+
 /// Size, into the record, and stacks from the ledger, unless that was used again meanwhile.
-fn read_ledger(window: Handle<Window>, bit: u32, record: &mut ErrorRecord) -> Option<(u32, u32)> {
+fn read_ledger(
+    window: Handle<Window>,
+    position: u32,
+    record: &mut ErrorRecord,
+) -> Option<(u32, u32)> {
     let ledger = window.ledger.get()?;
-    let entry = Ledger::entry(ledger, bit)?;
+    let entry = entry_of(window, position)?;
     let size = entry.size.load(Ordering::Acquire);
     let allocated = entry.allocated.load(Ordering::Acquire);
     let freed = entry.freed.load(Ordering::Acquire);

@@ -7,7 +7,7 @@
 //! window, and the end of an object marks its own. What stays in use:
 //!
 //! - windows with an object that is live, or freed and not yet back in its chunk;
-//! - windows that a front may yet open;
+//! - windows that a front has reserved, or that it has yet to edit;
 //! - marked ones. Extents are reclaimed whole or not at all.
 //!
 //! All others are cut into runs of neighbours, which [`Space::reserve_windows`] hands out again. Their
@@ -55,7 +55,7 @@ pub struct Reclaim {
     ended: AtomicU64,
     took: AtomicU64,
     /// Number of the first run's first window + 1, or 0. There the record holds its length in
-    /// `unfreed` and the next run in `next`.
+    /// `next_waiting` and the next run in `next`.
     runs: SpinLock<u64>,
     /// Windows in runs.
     free: AtomicU64,
@@ -160,7 +160,7 @@ impl<M: Machine> Space<M> {
         for _ in 0..looks {
             let first = at.checked_sub(1)?;
             let record = self.windows.record(&self.machine, first)?;
-            let length = u64::from(record.unfreed.load(Ordering::Relaxed));
+            let length = u64::from(record.next_waiting.load(Ordering::Relaxed));
             let next = u64::from(record.next.load(Ordering::Relaxed));
             let address = self.windows.address(first);
             let start = first + (address.align_up(align).0 - address.0) / LARGE_PAGE_SIZE;
@@ -169,7 +169,7 @@ impl<M: Machine> Space<M> {
                 at = next;
                 continue;
             }
-            record.unfreed.store(0, Ordering::Relaxed);
+            record.next_waiting.store(0, Ordering::Relaxed);
             record.next.store(0, Ordering::Relaxed);
             // What is left on either side stays in the list, in this run's place.
             let mut after = next;
@@ -191,7 +191,7 @@ impl<M: Machine> Space<M> {
 
     fn link_run(&self, first: u64, length: u64, next: u64) -> Option<()> {
         let record = self.windows.record(&self.machine, first)?;
-        record.unfreed.store(length as u32, Ordering::Relaxed);
+        record.next_waiting.store(length as u32, Ordering::Relaxed);
         record.next.store(next as u32, Ordering::Relaxed);
         Some(())
     }
@@ -276,7 +276,7 @@ impl<M: Machine> Space<M> {
             return None;
         }
         for number in 0..CLASSES {
-            heap.fronts[number].for_windows(self.class(number), |first, windows| {
+            heap.fronts[number].for_windows(|first, windows| {
                 (first..first + windows).for_each(|number| marks.set(number));
             });
         }
@@ -308,12 +308,7 @@ impl<M: Machine> Space<M> {
 
     /// The extent that the window is part of, and whether it is its first.
     fn extent_at(&self, number: u64) -> Option<(Handle<Extent>, bool)> {
-        let extent = self
-            .windows
-            .record(&self.machine, number)
-            .filter(|window| window.used_as() == Use::Extent)?
-            .extent
-            .get()?;
+        let extent = self.windows.record(&self.machine, number)?.extent()?;
         let start = GuestVirtual(extent.start.load(Ordering::Relaxed));
         Some((extent, self.windows.number_of(start) == Some(number)))
     }
@@ -391,7 +386,7 @@ impl<M: Machine> Space<M> {
         if let Some((extent, true)) = self.extent_at(number) {
             self.give_record(extent, core::mem::size_of::<Extent>() as u64);
         }
-        window.publish(Use::Nothing);
+        window.retract();
         for word in 0..RECORD_SIZE as usize / 8 {
             // SAFETY: a record is made of atomics and padding and has this many words.
             let word = unsafe { AtomicU64::from_ptr((window.address() as *mut u64).add(word)) };
@@ -406,7 +401,7 @@ impl<M: Machine> Space<M> {
             let Some(record) = self.windows.record(&self.machine, first) else {
                 break;
             };
-            let end = first + u64::from(record.unfreed.load(Ordering::Relaxed));
+            let end = first + u64::from(record.next_waiting.load(Ordering::Relaxed));
             at = u64::from(record.next.load(Ordering::Relaxed));
             let mut number = first;
             while number + DIRECTORY <= end {

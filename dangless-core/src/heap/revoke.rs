@@ -1,30 +1,42 @@
 //! Revocation: taking the addresses of freed objects away, and only then their memory back.
 //!
 //! The order is always the same: edit the window's page-table entries, flush, return the objects
-//! to the chunk's free set; with several processors `epoch` sees to that, later. One edit takes in every object of the window that was freed and is not
-//! revoked yet. Where edits or flushes are dear, windows with freed objects wait in a queue and
-//! share them.
+//! to the chunk's free set; with several processors `epoch` sees to that, later. One edit takes in
+//! every object of the window that was freed and is not revoked yet. Where edits or flushes are dear, windows with freed objects wait in a queue and
+//! share them. A window in the queue is edited when
+//! - the queue is drained, at a system call or by the tick;
+//! - as many of its objects were freed since its last edit as are live: the memory that comes back
+//!   pays for the edit;
+//! - it is wholly free: then it is closed, with others together.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use super::chunk::Chunk;
 use super::class::Class;
 use super::handle::Handle;
 use super::machine::Machine;
 use super::space::{Heap, Space};
 use super::window::{bit_of, Window};
-use crate::address::{GuestPhysical, GuestVirtual, PAGE_SIZE};
-use crate::paging::{Entry, Flush, Level, TableMemory};
+use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
+use crate::paging::{Entry, Flags, Flush, Level, TableMemory};
 
 /// Windows that share a flush.
 pub const BATCH: usize = 128;
+/// Windows of a class that are edited together, when enough of them was freed. A host that shadows
+/// page tables pays for three entries of a directory; then it stops watching it.
+pub const DUE: usize = 16;
 /// What closing a window costs later, in faults: the addresses that come in its place have to be
 /// opened, and the first access finds nothing shadowed.
-const RENEWAL: u32 = 8;
-/// Most objects that wait in the queue.
-const MOST_OBJECTS: u64 = 1 << 16;
-/// Most bytes that wait in the queue.
-const MOST_BYTES: u64 = 32 << 20;
+const RENEWAL: u32 = 3;
+/// Live pages of a split window for each fault that they will cost: a fault serves eight pages, and
+/// not all of them will be touched.
+const PAGES_PER_FAULT: u32 = 4;
+/// Bytes freed between two looks at the clock.
+pub const LOOK: i64 = 64 << 10;
+/// Fewest objects of a window that it is edited for before it is wholly free.
+const WORTH_AN_EDIT: u32 = 64;
+/// Most bytes that wait in the queue, where the heap is no bigger than twice that and nothing else
+/// was asked for.
+const MOST_BYTES: i64 = 32 << 20;
 
 /// An object that was just freed.
 pub struct Freed {
@@ -34,10 +46,8 @@ pub struct Freed {
     pub window: Handle<Window>,
     /// Its position in the window.
     pub position: u32,
-    /// Bytes of memory it holds.
-    pub size: u64,
-    /// No other object of the window is left.
-    pub last: bool,
+    /// Objects of the window that are left.
+    pub left: u32,
 }
 
 /// Freed objects that one edit made unreachable.
@@ -79,18 +89,20 @@ impl Edited {
 pub struct Queue {
     /// Number of the first window + 1, or 0.
     head: AtomicU64,
-    objects: AtomicU64,
-    bytes: AtomicU64,
+    /// Bytes freed and not revoked, less what was freed since the last looks at the clock.
+    bytes: AtomicI64,
+    /// Most bytes that may wait; 0 for a share of the heap.
+    limit: u64,
 }
 
 impl Queue {
-    /// An empty queue.
+    /// An empty queue for at most `limit` bytes, 0 standing for a share of the heap.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(limit: u64) -> Self {
         Self {
             head: AtomicU64::new(0),
-            objects: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+            bytes: AtomicI64::new(0),
+            limit,
         }
     }
 
@@ -117,43 +129,122 @@ impl Queue {
 
     /// Takes the whole queue.
     fn detach(&self) -> u64 {
-        self.objects.store(0, Ordering::Relaxed);
-        self.bytes.store(0, Ordering::Relaxed);
         self.head.swap(0, Ordering::AcqRel)
     }
 
-    /// Counts one more object; answers whether too much waits.
-    fn is_full_with(&self, bytes: u64) -> bool {
-        self.objects.fetch_add(1, Ordering::Relaxed) >= MOST_OBJECTS
-            || self.bytes.fetch_add(bytes, Ordering::Relaxed) >= MOST_BYTES
+    /// Counts bytes that came back.
+    fn returned(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes as i64, Ordering::Relaxed);
     }
 }
 
 impl<M: Machine> Space<M> {
-    /// Revokes an object that was just freed, now or later.
-    #[inline]
-    pub(super) fn revoke(&self, heap: &mut Heap, freed: Freed) {
+    /// At how many unfreed objects a window of `count` is first edited.
+    pub(super) const fn first_trigger(&self, count: u32) -> u16 {
+        let _ = self;
+        if count / 2 < WORTH_AN_EDIT {
+            return 0;
+        }
+        (count / 2) as u16
+    }
+
+    /// Revokes an object that was just freed, now or later, where more has to be done than to leave
+    /// it in a queued window.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn revoke_slowly(&self, heap: &mut Heap, freed: Freed) {
         let dear = self.machine.directory_edits_are_immediate();
-        // A wholly free window is closed by one store, whatever the budget says.
-        if freed.last || (self.budget.is_unlimited() && !dear) {
+        if self.budget.is_unlimited() && !dear {
             self.revoke_now(&freed);
             return;
         }
-        let now = self.machine.now();
-        if self.budget.is_unlimited() || self.budget.allows(now) {
-            if dear {
-                self.spare_split(heap, freed.window);
-            }
-            let faults = self.revoke_now(&freed);
-            self.budget.spend_on(now, self.machine.now(), faults);
-            if dear && self.has_pending() {
-                self.drain(heap);
-            }
+        if heap.credit < 0 && self.revoke_within_budget(heap, &freed) {
             return;
         }
         self.queue.push(freed.number, &freed.window);
-        if self.queue.is_full_with(freed.size) {
+        if freed.left <= u32::from(freed.window.trigger.load(Ordering::Relaxed)) {
+            self.note_due(heap, &freed);
+        }
+        if self.queue.bytes.load(Ordering::Relaxed) > self.most_waiting() {
             self.drain(heap);
+        }
+    }
+
+    /// Revokes the object at once if there is run time for it; answers whether there was. If not,
+    /// more objects can be freed before the clock is looked at again.
+    fn revoke_within_budget(&self, heap: &mut Heap, freed: &Freed) -> bool {
+        let now = self.machine.now();
+        if !self.budget.is_unlimited() && !self.budget.allows(now) {
+            self.queue
+                .bytes
+                .fetch_add(LOOK - heap.credit, Ordering::Relaxed);
+            heap.credit = LOOK;
+            return false;
+        }
+        let dear = self.machine.directory_edits_are_immediate();
+        if dear {
+            self.spare_split(heap, freed.window);
+        }
+        let faults = self.revoke_now(freed);
+        self.budget.spend_on(now, self.machine.now(), faults);
+        if dear && self.has_pending() {
+            self.drain(heap);
+        }
+        true
+    }
+
+    /// Most bytes that may wait.
+    fn most_waiting(&self) -> i64 {
+        if self.queue.limit > 0 {
+            return i64::try_from(self.queue.limit).unwrap_or(i64::MAX);
+        }
+        let share = self.blocks.in_use() * LARGE_PAGE_SIZE / 2;
+        i64::try_from(share).unwrap_or(i64::MAX).max(MOST_BYTES)
+    }
+
+    /// Notes a window of which so much was freed that an edit pays, whatever the budget says, unless
+    /// it is being handed out, when it would have to be split.
+    fn note_due(&self, heap: &mut Heap, freed: &Freed) {
+        let window = freed.window;
+        let next = self.first_trigger(freed.left);
+        window.trigger.store(next, Ordering::Relaxed);
+        let number = usize::from(window.class.load(Ordering::Relaxed));
+        let last = self.class(number).positions() - 1;
+        let key = window.key.load(Ordering::Relaxed);
+        let chunk = window.chunk();
+        if freed.left > 0 && !chunk.is_some_and(|chunk| chunk.handed_out(key, last)) {
+            return;
+        }
+        let full = heap
+            .fronts
+            .get_mut(number)
+            .is_some_and(|front| front.note_due(freed.number));
+        if full {
+            self.edit_due(heap, number);
+        }
+    }
+
+    /// Edits the windows of a class that are due.
+    pub(super) fn edit_due(&self, heap: &mut Heap, number: usize) {
+        let Some(front) = heap.fronts.get_mut(number) else {
+            return;
+        };
+        let (due, count) = front.take_due();
+        let mut flush = Flush::empty();
+        for (number, place) in due[..count].iter().zip(&mut heap.batch) {
+            let number = u64::from(*number);
+            let Some(window) = self.windows.record(&self.machine, number) else {
+                continue;
+            };
+            let (edited, owed) = self.edit(number, window, None);
+            flush = flush.merge(owed);
+            *place = Some(edited);
+        }
+        flush.redeem(&self.machine);
+        for place in &mut heap.batch[..count] {
+            if let Some(edited) = place.take() {
+                self.return_objects(&edited);
+            }
         }
     }
 
@@ -170,6 +261,16 @@ impl<M: Machine> Space<M> {
     #[must_use]
     pub fn has_pending(&self) -> bool {
         self.queue.head.load(Ordering::Relaxed) != 0 || self.is_waiting()
+    }
+
+    /// Finishes every queued revocation that there is run time for, when it is called by a clock.
+    pub fn tick(&self, heap: &mut Heap) {
+        if self.is_bounded || self.budget.allows(self.machine.now()) {
+            self.drain(heap);
+        } else if self.epochs.are_needed() {
+            self.catch_up();
+            self.collect();
+        }
     }
 
     /// Finishes every queued revocation.
@@ -231,15 +332,21 @@ impl<M: Machine> Space<M> {
         let at = self.windows.address(number);
         let class = self.class(usize::from(window.class.load(Ordering::Relaxed)));
         let _edits = window.edit();
-        let table = window.table.load(Ordering::Relaxed);
+        let table = window.table();
+        let dear = self.machine.directory_edits_are_immediate();
         let closed = window.closed.load(Ordering::Relaxed);
         let closing = !closed && window.unfreed.load(Ordering::Acquire) == 0;
         let objects = match only {
-            Some(position) if table != 0 && !closing => one(position),
+            Some(position) if table.is_some() && !closing && !dear => one(position),
             _ => window.pending(),
         };
         let pages = pages_of(class, &objects);
-        let flush = flush_of(at, &pages);
+        let flush = if dear {
+            // Directory entries are all that is changed here on such a machine.
+            Flush::empty()
+        } else {
+            flush_of(at, &pages)
+        };
         let mut edited = Edited {
             window,
             objects,
@@ -253,37 +360,45 @@ impl<M: Machine> Space<M> {
             edited.waits = self.wait_after_edit(number, &window);
             return (edited, self.directory_edit(flush));
         }
-        if table != 0 && !closing {
+        if let (Some(table), false, false) = (table, closing, dear && pages != [0; 8]) {
             for page in bits(&pages) {
-                let entry = GuestPhysical(table).add(u64::from(page) * 8);
+                let entry = table.add(u64::from(page) * 8);
                 self.store(entry, Entry::ABSENT.bits());
             }
             edited.waits = self.wait_after_edit(number, &window);
-            return (edited, self.table_edit(flush));
+            return (edited, flush);
         }
         // The tables above exist since the window was opened.
         let slot = self.mapper().find_entry(at, Level::Directory);
         let new = if closing { None } else { self.allocate_table() };
-        match (slot, new) {
-            (Some(slot), None) if closing => {
+        let chunk = window.chunk();
+        match (slot, new, chunk) {
+            (Some(slot), None, _) if closing => {
                 self.store(slot, Entry::ABSENT.bits());
                 window.closed.store(true, Ordering::Relaxed);
                 edited.faults = RENEWAL;
                 edited.waits = self.wait_after_edit(number, &window);
                 if !edited.waits {
-                    window.table.store(0, Ordering::Relaxed);
-                    edited.table = (table != 0).then_some(GuestPhysical(table));
+                    window.set_table(None);
+                    edited.table = table;
                 }
             }
-            (Some(slot), Some(new)) => {
-                let keep = |page| {
-                    let (word, mask) = bit_of(page as u32);
-                    pages[word] & mask == 0
-                };
-                self.mapper().split(slot, Level::Directory, new, keep);
-                window.table.store(new.0, Ordering::Relaxed);
-                edited.faults = window.unfreed.load(Ordering::Relaxed) * class.pages();
+            (Some(slot), Some(new), Some(chunk)) => {
+                // Objects that are freed meanwhile come with the next edit.
+                let kept = core::array::from_fn(|word| {
+                    window.served[word].load(Ordering::Relaxed)
+                        & !objects[word]
+                        & !window.revoked[word].load(Ordering::Relaxed)
+                });
+                self.fill_table(new, chunk.memory(), &pages_of(class, &kept));
+                let entry = Entry::table(new);
+                self.store(slot, entry.bits());
+                window.set_table(Some(new));
+                let live = u32::from(window.unfreed.load(Ordering::Relaxed));
+                edited.faults = live * class.pages / PAGES_PER_FAULT;
                 edited.waits = self.wait_after_edit(number, &window);
+                // Where one is replaced directory edits take effect at once.
+                edited.table = table;
             }
             _ => {
                 // No memory for the table: the objects stay out of use, and the next drain tries
@@ -312,13 +427,12 @@ impl<M: Machine> Space<M> {
         flush
     }
 
-    /// What is owed after entries of the lowest level were changed. Where tables are shadowed,
-    /// every flush takes in everything, so one serves any number of pages.
-    fn table_edit(&self, flush: Flush) -> Flush {
-        if self.machine.directory_edits_are_immediate() && !flush.is_empty() {
-            return flush.merge(Flush::all());
+    /// Fills a zeroed page table with those pages of a chunk.
+    fn fill_table(&self, table: GuestPhysical, memory: GuestPhysical, pages: &[u64; 8]) {
+        for page in bits(pages) {
+            let entry = Entry::page(memory.add(u64::from(page) * PAGE_SIZE), Flags::DATA);
+            self.store(table.add(u64::from(page) * 8), entry.bits());
         }
-        flush
     }
 
     /// After the flush: returns the objects' memory and what a closed window leaves.
@@ -329,24 +443,19 @@ impl<M: Machine> Space<M> {
         let window = edited.window;
         let class = self.class(usize::from(window.class.load(Ordering::Relaxed)));
         let column = u32::from(window.column.load(Ordering::Relaxed));
-        let Some(chunk) = window.chunk.get() else {
+        let Some(chunk) = window.chunk() else {
             return;
         };
-        let mut count = 0;
-        for (at, (&bits, revoked)) in edited.objects.iter().zip(&window.revoked).enumerate() {
-            if bits == 0 {
-                continue;
-            }
-            // Two edits may have taken in the same object: the first to get here returns it.
-            let mine = bits & !revoked.fetch_or(bits, Ordering::AcqRel);
-            count += mine.count_ones();
-            for position in bits_of(mine) {
-                let bit = class.bit(at as u32 * 64 + position, column);
-                if let Some(word) = Chunk::word(class, &chunk.free, bit / 64) {
-                    word.fetch_or(1 << (bit % 64), Ordering::AcqRel);
-                }
+        let mut mine = [0; 8];
+        for ((mine, &bits), revoked) in mine.iter_mut().zip(&edited.objects).zip(&window.revoked) {
+            if bits != 0 {
+                // Two edits may have taken in the same object: the first to get here returns it.
+                *mine = bits & !revoked.fetch_or(bits, Ordering::AcqRel);
             }
         }
+        let count = chunk.put_free(class, column, &mine);
+        self.queue
+            .returned(u64::from(count) * u64::from(class.size));
         if let Some(table) = edited.table {
             self.give_table(table);
         }
@@ -392,7 +501,7 @@ fn bits(set: &[u64; 8]) -> impl Iterator<Item = u32> + '_ {
 
 /// The pages that the objects at these positions have in their window.
 fn pages_of(class: &Class, objects: &[u64; 8]) -> [u64; 8] {
-    let each = class.pages();
+    let each = class.pages;
     if each == 1 {
         return *objects;
     }
@@ -406,8 +515,16 @@ fn pages_of(class: &Class, objects: &[u64; 8]) -> [u64; 8] {
     pages
 }
 
-/// What is owed for pages of the window at `at`.
+/// What is owed for pages of the window at `at`: all from the first to the last of them.
 fn flush_of(at: GuestVirtual, pages: &[u64; 8]) -> Flush {
-    let page = |page: u32| Flush::page(at.add(u64::from(page) * PAGE_SIZE));
-    bits(pages).map(page).fold(Flush::empty(), Flush::merge)
+    let place = |index: usize, bit: u32| u64::from(index as u32 * 64 + bit) * PAGE_SIZE;
+    let used = |&(_, &word): &(usize, &u64)| word != 0;
+    let mut words = pages.iter().enumerate();
+    let Some((index, word)) = words.find(used) else {
+        return Flush::empty();
+    };
+    let first = place(index, word.trailing_zeros());
+    let (index, word) = words.rfind(used).unwrap_or((index, word));
+    let last = place(index, 63 - word.leading_zeros());
+    Flush::pages(at.add(first), at.add(last + PAGE_SIZE))
 }

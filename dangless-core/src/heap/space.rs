@@ -4,29 +4,29 @@
 //! A [`Heap`] belongs to one thread and holds what its allocations need most.
 
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::arena::{pointer, Arena};
 use super::blocks::Blocks;
 use super::budget::Budget;
 use super::chunk::{Chunk, Shelf};
-use super::class::{self, Class, CLASSES};
+use super::class::{self, position_of_page, Class, CLASSES};
 use super::depot::{Depot, StackId};
 use super::epoch::Epochs;
 use super::extent::Extent;
 use super::front::{Front, Taken};
 use super::handle::{Handle, Record};
-use super::ledger::{History, Ledger};
+use super::ledger::History;
 use super::lock::SpinLock;
 use super::machine::Machine;
-use super::object::Object;
+use super::object::{entry_of, Object};
 use super::reclaim::Reclaim;
 use super::revoke::{Edited, Freed, Queue, BATCH};
 use super::threads::Orphans;
-use super::window::{bit_of, Windows};
+use super::window::{bit_of, Use, Window, Windows};
 use super::{FreeError, Layout, OutOfMemory};
 use crate::abi::config::Config;
-use crate::address::{GuestPhysical, GuestVirtual};
+use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 
 /// Largest object, as `malloc` has it: `PTRDIFF_MAX`.
 pub(super) const MOST: u64 = i64::MAX as u64;
@@ -58,11 +58,28 @@ pub struct Space<M: Machine> {
     pub(super) epochs: Epochs,
     pub(super) orphans: Orphans,
     pub(super) reclaim: Reclaim,
+    /// Nothing waits longer than the next tick, whatever that takes.
+    pub(super) is_bounded: bool,
+    /// More than one thread uses the heap, or has.
+    shared: AtomicBool,
+    /// Neither that, nor is anything recorded.
+    is_quick: AtomicBool,
+}
+
+/// An object of a chunk that was found to be live.
+struct LiveSlot {
+    /// Number of its window.
+    number: u64,
+    window: Handle<Window>,
+    position: u32,
 }
 
 /// A thread's part of the heap.
 pub struct Heap {
     pub(super) fronts: [Front; CLASSES],
+    /// Bytes that can be freed before the clock is looked at; below zero while objects are revoked
+    /// at once.
+    pub(super) credit: i64,
     /// Room for a batch of revocations.
     pub(super) batch: [Option<Edited>; BATCH],
     /// The next heap without a thread, in their list.
@@ -75,6 +92,7 @@ impl Heap {
     pub const fn new() -> Self {
         Self {
             fronts: [Front::EMPTY; CLASSES],
+            credit: -1,
             batch: [None; BATCH],
             next_orphan: None,
         }
@@ -119,9 +137,12 @@ impl<M: Machine> Space<M> {
             spare_chunks: SpinLock::new(None),
             depot,
             history: History::new(),
-            queue: Queue::new(),
+            queue: Queue::new(config.quarantine),
             epochs: Epochs::new(),
             orphans: Orphans::new(),
+            is_bounded: config.revoke_bounded != 0,
+            shared: AtomicBool::new(false),
+            is_quick: AtomicBool::new(!detect),
             budget: Budget::new(config.revoke_budget, config.tsc_per_ms, machine.now()),
             machine,
         })
@@ -160,23 +181,34 @@ impl<M: Machine> Space<M> {
                 extent()
             });
         };
-        let taken = match heap.fronts[number].take(self.class(number)) {
+        let taken = match heap.fronts[number].take() {
             Some(taken) => taken,
-            None => match self.take_or_reclaim(heap, number) {
-                Ok(taken) => taken,
-                Err(OutOfMemory) => {
-                    // What waits for revocation may be enough.
-                    self.return_all(heap);
-                    self.take_slowly(&mut heap.fronts[number], number)?
-                }
-            },
+            None => self.take_or_drain(heap, number)?,
         };
         Ok(self.finish(taken, layout, stack))
     }
 
-    fn take_or_reclaim(&self, heap: &mut Heap, number: usize) -> Result<Taken, OutOfMemory> {
+    /// As `allocate`, for an object of at most a page that nothing is recorded about; `None` where
+    /// that takes more than a few instructions.
+    #[inline]
+    pub fn allocate_quickly(&self, heap: &mut Heap, size: u64) -> Option<GuestVirtual> {
+        if self.detect {
+            return None;
+        }
+        let number = class::small_number_for(size)?;
+        let taken = heap.fronts.get_mut(number)?.take()?;
+        Some(taken.at)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_or_drain(&self, heap: &mut Heap, number: usize) -> Result<Taken, OutOfMemory> {
         self.reclaim_if_due(heap);
-        self.take_slowly(&mut heap.fronts[number], number)
+        self.take_slowly(heap, number).or_else(|OutOfMemory| {
+            // What waits for revocation may be enough.
+            self.return_all(heap);
+            self.take_slowly(heap, number)
+        })
     }
 
     /// Records the allocation and clears the object if it has to be.
@@ -204,46 +236,152 @@ impl<M: Machine> Space<M> {
         frames: &[u64],
         thread: u64,
     ) -> Result<(), FreeError> {
-        let stack = |space: &Self| space.stack(frames, thread);
+        if let Some(slot) = self.live_slot(at) {
+            return self.free_slot(heap, &slot, frames, thread);
+        }
         match self.object_starting_at(at)? {
-            Object::Slot {
-                number,
-                window,
-                class,
-                bit,
-                position,
-            } => {
-                let (word, mask) = bit_of(position);
-                if window.live[word].fetch_and(!mask, Ordering::AcqRel) & mask == 0 {
-                    return Err(FreeError::Double);
-                }
-                // The ledger is this window's until the object is counted out.
-                let ledger = window.ledger.get();
-                if let Some(entry) = ledger.and_then(|ledger| Ledger::entry(ledger, bit)) {
-                    entry.freed.store(stack(self), Ordering::Relaxed);
-                }
-                let last = window.unfreed.fetch_sub(1, Ordering::AcqRel) == 1;
-                let size = u64::from(class.size);
-                self.revoke(
-                    heap,
-                    Freed {
-                        number,
-                        window,
-                        position,
-                        size,
-                        last,
-                    },
-                );
-            }
+            // Freed by another thread since.
+            Object::Slot { .. } => Err(FreeError::Double),
             Object::Extent(extent) => {
                 if extent.live.swap(0, Ordering::AcqRel) == 0 {
                     return Err(FreeError::Double);
                 }
-                extent.freed.store(stack(self), Ordering::Relaxed);
+                let stack = self.stack(frames, thread);
+                extent.freed.store(stack, Ordering::Relaxed);
                 self.revoke_extent(extent);
+                Ok(())
             }
         }
+    }
+
+    /// As `free`, for an object of a chunk whose window is queued already, in a heap of one thread
+    /// that records nothing; answers `false`, with nothing changed, where more has to be done.
+    #[inline]
+    pub fn free_quickly(&self, heap: &mut Heap, at: GuestVirtual) -> bool {
+        if !self.is_quick.load(Ordering::Relaxed) {
+            return false;
+        }
+        let Some(LiveSlot {
+            window, position, ..
+        }) = self.live_slot(at)
+        else {
+            return false;
+        };
+        let left = window.unfreed.load(Ordering::Relaxed).wrapping_sub(1);
+        let credit = heap.credit - self.weight(window);
+        let due = left <= window.trigger.load(Ordering::Relaxed);
+        if due || credit < 0 || !window.queued.load(Ordering::Relaxed) {
+            return false;
+        }
+        let (word, mask) = bit_of(position);
+        let live = &window.live[word];
+        live.store(live.load(Ordering::Relaxed) & !mask, Ordering::Relaxed);
+        window.unfreed.store(left, Ordering::Relaxed);
+        heap.credit = credit;
+        true
+    }
+
+    /// The object of a chunk that starts at `at`, if one does and it is live. What `free` needs
+    /// most, so no more is looked at than must be.
+    #[inline]
+    fn live_slot(&self, at: GuestVirtual) -> Option<LiveSlot> {
+        let number = self.windows.number_of(at)?;
+        let window = self.windows.record(&self.machine, number)?;
+        if window.used_as() != Use::Column {
+            return None;
+        }
+        let inside = at.offset_in(LARGE_PAGE_SIZE) as u32;
+        let page = inside / PAGE_SIZE as u32;
+        let position = position_of_page(page, window.reciprocal.load(Ordering::Relaxed));
+        let pages = u32::from(window.pages.load(Ordering::Relaxed));
+        let offset = u32::from(window.offset.load(Ordering::Relaxed));
+        if position.wrapping_mul(pages * PAGE_SIZE as u32) + offset != inside {
+            return None;
+        }
+        let (word, mask) = bit_of(position);
+        if window.live[word].load(Ordering::Acquire) & mask == 0 {
+            return None;
+        }
+        // While the object counts as live, the chunk is this window's.
+        let key = window.key.load(Ordering::Relaxed);
+        window
+            .chunk()?
+            .handed_out(key, position)
+            .then_some(LiveSlot {
+                number,
+                window,
+                position,
+            })
+    }
+
+    #[inline]
+    fn free_slot(
+        &self,
+        heap: &mut Heap,
+        slot: &LiveSlot,
+        frames: &[u64],
+        thread: u64,
+    ) -> Result<(), FreeError> {
+        let LiveSlot {
+            number,
+            window,
+            position,
+        } = *slot;
+        let (word, mask) = bit_of(position);
+        let live = &window.live[word];
+        let alone = !self.shared.load(Ordering::Relaxed);
+        if alone {
+            live.store(live.load(Ordering::Relaxed) & !mask, Ordering::Relaxed);
+        } else if live.fetch_and(!mask, Ordering::SeqCst) & mask == 0 {
+            return Err(FreeError::Double);
+        }
+        if self.detect {
+            // The ledger is this window's until the object is counted out.
+            if let Some(entry) = entry_of(window, position) {
+                let stack = self.stack(frames, thread);
+                entry.freed.store(stack, Ordering::Relaxed);
+            }
+        }
+        let left = if alone {
+            let left = window.unfreed.load(Ordering::Relaxed).wrapping_sub(1);
+            window.unfreed.store(left, Ordering::Relaxed);
+            left
+        } else {
+            window
+                .unfreed
+                .fetch_sub(1, Ordering::AcqRel)
+                .wrapping_sub(1)
+        };
+        heap.credit -= self.weight(window);
+        let due = left <= window.trigger.load(Ordering::Relaxed);
+        if due || heap.credit < 0 || !window.queued.load(Ordering::SeqCst) {
+            self.revoke_slowly(
+                heap,
+                Freed {
+                    number,
+                    window,
+                    position,
+                    left: left.into(),
+                },
+            );
+        }
         Ok(())
+    }
+
+    /// Bytes that an object of the window counts when it is freed.
+    #[inline]
+    fn weight(&self, window: Handle<Window>) -> i64 {
+        let number = usize::from(window.class.load(Ordering::Relaxed));
+        self.classes
+            .get(number)
+            .map_or(0, |class| i64::from(class.size))
+    }
+
+    /// Says that more than one thread is going to use the heap; called while only one does, before
+    /// the second one's first call.
+    pub fn share(&self) {
+        self.shared.store(true, Ordering::SeqCst);
+        self.is_quick.store(false, Ordering::SeqCst);
     }
 
     /// Bytes that may be used of the object that starts at `at`: as many as were asked for, where
@@ -254,10 +392,12 @@ impl<M: Machine> Space<M> {
     pub fn usable_size(&self, at: GuestVirtual) -> Result<u64, FreeError> {
         Ok(match self.object_starting_at(at)? {
             Object::Slot {
-                window, class, bit, ..
+                window,
+                class,
+                position,
+                ..
             } => {
-                let ledger = window.ledger.get();
-                let entry = ledger.and_then(|ledger| Ledger::entry(ledger, bit));
+                let entry = entry_of(window, position);
                 entry
                     .map_or(class.size, |entry| entry.size.load(Ordering::Relaxed))
                     .into()

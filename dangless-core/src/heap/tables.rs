@@ -14,6 +14,7 @@ impl<M: Machine> TableMemory for Space<M> {
 
     fn store(&self, at: GuestPhysical, value: u64) {
         self.table_entry(at).store(value, Ordering::Relaxed);
+        self.machine.table_written(at);
     }
 
     fn allocate_table(&self) -> Option<GuestPhysical> {

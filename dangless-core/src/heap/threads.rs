@@ -104,10 +104,7 @@ impl<M: Machine> Space<M> {
     /// Gives up all fronts of a heap; what they have not handed out is free again.
     pub(super) fn close_fronts(&self, heap: &mut Heap) {
         for number in 0..CLASSES {
-            let front = &mut heap.fronts[number];
-            if let Some(chunk) = front.chunk() {
-                self.abandon(front, chunk, number);
-            }
+            self.close_front(&mut heap.fronts[number], number);
         }
         self.drain(heap);
     }

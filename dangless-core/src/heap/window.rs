@@ -4,7 +4,7 @@
 //! fields name, until the window is reclaimed. A record that was not written since is zero.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, AtomicU8, Ordering};
 
 use super::chunk::Chunk;
 use super::extent::Extent;
@@ -12,7 +12,7 @@ use super::handle::{Handle, Link, Record};
 use super::ledger::Ledger;
 use super::lock::{Guard, SpinLock};
 use super::machine::Machine;
-use crate::address::{GuestVirtual, LARGE_PAGE_SIZE};
+use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 
 /// Bytes of a record.
 pub const RECORD_SIZE: u64 = 256;
@@ -28,7 +28,8 @@ pub enum Use {
     Extent,
 }
 
-/// The record of one window. `live`, `served` and `revoked` have a bit for each position.
+/// The record of one window. `live`, `served` and `revoked` have a bit for each position. All that
+/// a `free` needs but the live bits lies in the first 64 bytes.
 #[repr(C, align(64))]
 pub struct Window {
     /// A [`Use`]; stored last when the window opens.
@@ -43,24 +44,34 @@ pub struct Window {
     edits: SpinLock<()>,
     /// The window's directory entry has been cleared; written under `edits`.
     pub closed: AtomicBool,
+    /// Pages of an object's position.
+    pub pages: AtomicU16,
+    /// Objects served and not freed.
+    pub unfreed: AtomicU16,
+    /// When no more than so many objects are unfreed, the next edit of the window is due.
+    pub trigger: AtomicU16,
+    /// Where on a page the column's objects start.
+    pub offset: AtomicU16,
     /// The closed window has been counted out of its chunk; used under `edits`, where windows wait.
     pub counted: AtomicBool,
-    /// Objects served and not freed.
-    pub unfreed: AtomicU32,
-    /// The chunk's generation that the window belongs to.
-    pub generation: AtomicU32,
+    /// [`Class::reciprocal`](super::class::Class::reciprocal).
+    pub reciprocal: AtomicU32,
     /// The next window of the queue, as number + 1.
     pub next: AtomicU32,
     /// The next window that waits for other processors, as number + 1.
     pub next_waiting: AtomicU32,
-    /// The chunk whose column this is.
-    pub chunk: Link<Chunk>,
-    /// The extent that this is part of.
-    pub extent: Link<Extent>,
+    /// Frame number of the page table that the window was split into, or 0; written under `edits`.
+    table: AtomicU32,
+    /// The window's session in the upper half, its column's number in the group in the lower: with
+    /// the position added at bit 16, what [`Chunk::cursor`] is compared with.
+    pub key: AtomicU64,
+    /// The chunk whose column this is, or the extent that it is part of.
+    owner: AtomicU64,
     /// Who allocated and freed the objects, where that is recorded.
     pub ledger: Link<Ledger>,
-    /// The page table that the window was split into, or 0; written under `edits`.
-    pub table: AtomicU64,
+    /// The epoch in which the last edit is flushed, 0 if the window does not wait; written under
+    /// `edits`.
+    pub epoch: AtomicU64,
     /// Served and not freed. Set for all when the window opens, before they are handed out.
     pub live: [AtomicU64; 8],
     /// Objects that have this window's addresses; those that were never handed out are taken out
@@ -68,9 +79,6 @@ pub struct Window {
     pub served: [AtomicU64; 8],
     /// Freed, unreachable, and back in the chunk's free set.
     pub revoked: [AtomicU64; 8],
-    /// The epoch in which the last edit is flushed, 0 if the window does not wait; written under
-    /// `edits`.
-    pub epoch: AtomicU64,
 }
 
 const _: () = assert!(core::mem::size_of::<Window>() == RECORD_SIZE as usize);
@@ -81,6 +89,7 @@ unsafe impl Record for Window {}
 impl Window {
     /// What the window is used for; all other fields are valid when it is not `Nothing`.
     #[must_use]
+    #[inline]
     pub fn used_as(&self) -> Use {
         match self.used_as.load(Ordering::Acquire) {
             1 => Use::Column,
@@ -89,14 +98,54 @@ impl Window {
         }
     }
 
-    /// Publishes the record.
-    pub fn publish(&self, used_as: Use) {
-        let number = match used_as {
-            Use::Nothing => 0,
-            Use::Column => 1,
-            Use::Extent => 2,
-        };
-        self.used_as.store(number, Ordering::Release);
+    /// The chunk whose column this is.
+    #[must_use]
+    #[inline]
+    pub fn chunk(&self) -> Option<Handle<Chunk>> {
+        let address =
+            (self.used_as() == Use::Column).then(|| self.owner.load(Ordering::Acquire))?;
+        // SAFETY: a column's owner is a chunk, from a handle, stored before the use was.
+        Some(unsafe { Handle::new(NonNull::new(address as *mut Chunk)?) })
+    }
+
+    /// The extent that this is part of.
+    #[must_use]
+    pub fn extent(&self) -> Option<Handle<Extent>> {
+        let address =
+            (self.used_as() == Use::Extent).then(|| self.owner.load(Ordering::Acquire))?;
+        // SAFETY: an extent window's owner is an extent, from a handle, stored before the use was.
+        Some(unsafe { Handle::new(NonNull::new(address as *mut Extent)?) })
+    }
+
+    /// Makes this a window of a chunk's column and publishes the record.
+    pub fn publish_column(&self, chunk: Handle<Chunk>) {
+        self.owner.store(chunk.address(), Ordering::Release);
+        self.used_as.store(1, Ordering::Release);
+    }
+
+    /// Makes this a window of an extent and publishes the record.
+    pub fn publish_extent(&self, extent: Handle<Extent>) {
+        self.owner.store(extent.address(), Ordering::Release);
+        self.used_as.store(2, Ordering::Release);
+    }
+
+    /// Makes this nothing, before its record is cleared.
+    pub fn retract(&self) {
+        self.used_as.store(0, Ordering::Release);
+    }
+
+    /// The page table that the window was split into.
+    #[must_use]
+    pub fn table(&self) -> Option<GuestPhysical> {
+        let frame = self.table.load(Ordering::Relaxed);
+        (frame != 0).then(|| GuestPhysical(u64::from(frame) * PAGE_SIZE))
+    }
+
+    /// Notes the page table that the window was split into. Frame numbers fit: the direct map has
+    /// 8 TiB.
+    pub fn set_table(&self, table: Option<GuestPhysical>) {
+        let frame = table.map_or(0, |table| (table.0 / PAGE_SIZE) as u32);
+        self.table.store(frame, Ordering::Relaxed);
     }
 
     /// Takes the right to edit the window's page-table entries.
@@ -119,6 +168,12 @@ impl Window {
 #[must_use]
 pub const fn bit_of(position: u32) -> (usize, u64) {
     ((position / 64 % 8) as usize, 1 << (position % 64))
+}
+
+/// The column's number in its group.
+#[must_use]
+pub const fn column_of_key(key: u64) -> u32 {
+    key as u32 & 0xffff
 }
 
 /// Whether the bit of `position` is set.
@@ -196,6 +251,7 @@ impl Windows {
 
     /// The window that holds `at`, if that was ever used.
     #[must_use]
+    #[inline]
     pub fn number_of(&self, at: GuestVirtual) -> Option<u64> {
         let number = at.0.checked_sub(self.start.0)? / LARGE_PAGE_SIZE;
         (number < self.next.load(Ordering::Acquire)).then_some(number)
@@ -203,6 +259,7 @@ impl Windows {
 
     /// The record of a window that was reserved.
     #[must_use]
+    #[inline]
     pub fn record(&self, machine: &impl Machine, number: u64) -> Option<Handle<Window>> {
         let number = (number < self.count).then_some(number)?;
         let base = NonNull::new(machine.window_records())?;

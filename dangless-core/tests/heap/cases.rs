@@ -385,6 +385,7 @@ fn threads_share_the_space() {
             ..kind
         });
         let space = Space::new(simulation, &Simulation::config(profile, budget)).unwrap();
+        space.share();
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..4).map(|_| channel::<(GuestVirtual, u64)>()).unzip();
         std::thread::scope(|scope| {

@@ -2,7 +2,7 @@
 //! are flushed. Each flush is the calling thread's processor's own, but under shadow paging.
 
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -31,8 +31,8 @@ pub struct Kind {
 #[derive(Clone, Copy)]
 struct Remembered {
     to: u64,
-    /// The directory entry that it was made from.
-    directory: u64,
+    /// Where the directory entry lies that it was made from.
+    directory: Option<GuestPhysical>,
 }
 
 struct Supply {
@@ -64,6 +64,8 @@ pub struct Simulation {
     windows: Vec<AtomicU64>,
     supply: Mutex<Supply>,
     tlbs: [Tlb; PROCESSORS],
+    /// Directory entries that translations were ever made from.
+    directories: Mutex<HashSet<u64>>,
     epochs: [AtomicU64; PROCESSORS],
     /// The clock that counts epochs.
     clock: AtomicU64,
@@ -98,6 +100,7 @@ impl Simulation {
                 left: u64::MAX,
             }),
             tlbs: Default::default(),
+            directories: Mutex::default(),
             epochs: Default::default(),
             clock: AtomicU64::new(0),
             time: AtomicU64::new(0),
@@ -144,23 +147,20 @@ impl Simulation {
     /// else by a walk, which it then remembers. `None` is a page fault.
     pub fn access(&self, at: GuestVirtual) -> Option<u64> {
         let mapper = Mapper::new(self, ROOT);
-        let directory = mapper
-            .find_entry(at, Level::Directory)
-            .map_or(0, |entry| self.load(entry));
+        let directory = mapper.find_entry(at, Level::Directory);
         let mut tlb = self.tlb();
         for (map, size) in tlb.iter_mut().zip([PAGE_SIZE, LARGE_PAGE_SIZE]) {
             let page = at.0 / size;
-            match map.get(&page) {
-                Some(old) if self.kind.immediate && old.directory != directory => {
-                    map.remove(&page);
-                }
-                Some(old) => return Some(old.to + at.0 % size),
-                None => {}
+            if let Some(old) = map.get(&page) {
+                return Some(old.to + at.0 % size);
             }
         }
         let walk = mapper.translate(at)?;
         assert!(walk.flags.write && !walk.flags.execute);
         let to = walk.physical.0 - at.0 % walk.page_size;
+        if let Some(entry) = directory {
+            self.directories.lock().unwrap().insert(entry.0);
+        }
         let map = &mut tlb[usize::from(walk.page_size != PAGE_SIZE)];
         map.insert(at.0 / walk.page_size, Remembered { to, directory });
         Some(walk.physical.0)
@@ -330,6 +330,16 @@ unsafe impl Machine for Simulation {
     fn words(&self, at: GuestVirtual, bytes: u64, mut visit: impl FnMut(u64)) {
         for offset in (0..bytes / 8 * 8).step_by(8) {
             visit(self.read(at.add(offset)));
+        }
+    }
+
+    fn table_written(&self, at: GuestPhysical) {
+        if self.kind.immediate && self.directories.lock().unwrap().contains(&at.0) {
+            for tlb in &self.tlbs {
+                for map in tlb.lock().unwrap().iter_mut() {
+                    map.retain(|_, old| old.directory != Some(at));
+                }
+            }
         }
     }
 
