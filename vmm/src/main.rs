@@ -3,11 +3,11 @@
 mod cli;
 
 use clap::Parser;
-use cli::{Arguments, ProfileName, RingName, Switch};
+use cli::{Arguments, ProfileName, RevokeName, RingName, Switch};
 use dangless_vmm::exec::{launch, Launcher, Policy};
 use dangless_vmm::process::death::{die, Death};
 use dangless_vmm::report::{json, Kind, Text};
-use dangless_vmm::{doctor, Error, Outcome, Profile, RingChoice, Sandbox, Status, Watch};
+use dangless_vmm::{doctor, Error, Outcome, Profile, Revoke, RingChoice, Sandbox, Status, Watch};
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::Write;
@@ -63,6 +63,7 @@ fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
         .argument_zero(arguments.argv0.as_ref().unwrap_or(program))
         .profile(match arguments.profile {
             ProfileName::Detect => Profile::Detect,
+            ProfileName::Protect => Profile::Protect,
             ProfileName::Off => Profile::Off,
         })
         .ring(match arguments.ring {
@@ -82,6 +83,19 @@ fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
             children.exit_code as u8
         })
         .watch(watch(&arguments, &base)?);
+    if let Some(when) = arguments.revoke {
+        sandbox = sandbox.revoke(match when {
+            RevokeName::Immediate => Revoke::Immediate,
+            RevokeName::Bounded => Revoke::Bounded,
+            RevokeName::Adaptive => Revoke::Adaptive,
+        });
+    }
+    if let Some(percent) = arguments.revoke_budget {
+        sandbox = sandbox.revoke_budget(percent);
+    }
+    if let Some(bytes) = arguments.quarantine {
+        sandbox = sandbox.quarantine(bytes);
+    }
     if let Some(bytes) = arguments.memory {
         sandbox = sandbox.memory(bytes);
     }

@@ -18,10 +18,12 @@ mod addresses;
 mod descriptors;
 mod ending;
 mod prepare;
+mod revocation;
 
 use addresses::Addresses;
 pub use addresses::Reclaim;
 pub use descriptors::Stdio;
+pub use revocation::Revoke;
 
 use crate::exec::{launch, Policy};
 use crate::loader::elf::ElfError;
@@ -30,6 +32,7 @@ use crate::loader::interpose::InterposeError;
 use crate::machine::boot::{BootError, RingChoice};
 use crate::observe::Watch;
 use crate::report::Report;
+use revocation::Revocation;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -43,8 +46,21 @@ pub enum Profile {
     /// Finds bugs: every free revokes, stacks are recorded.
     #[default]
     Detect,
+    /// Hardens a program: no pointer into freed memory reaches another object; nothing is recorded.
+    Protect,
     /// The program's own allocator: the machine alone.
     Off,
+}
+
+impl Profile {
+    /// The profile's number in the runtime's configuration.
+    fn number(self) -> u64 {
+        match self {
+            Self::Off => 0,
+            Self::Detect => 1,
+            Self::Protect => 2,
+        }
+    }
 }
 
 /// Why a program could not be started.
@@ -169,6 +185,7 @@ pub struct Sandbox {
     aslr: bool,
     stack_depth: u64,
     addresses: Addresses,
+    revocation: Revocation,
     require_protection: bool,
     stdio: Stdio,
     inherit_descriptors: bool,
@@ -195,6 +212,7 @@ impl Sandbox {
             aslr: true,
             stack_depth: 16,
             addresses: Addresses::ALL,
+            revocation: Revocation::default(),
             require_protection: false,
             stdio: Stdio::Inherited,
             inherit_descriptors: false,
@@ -292,6 +310,30 @@ impl Sandbox {
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// When freed objects are revoked. Default: in [`Profile::Detect`] at once in ring 0 and bounded
+    /// in ring 3; adaptive in [`Profile::Protect`].
+    #[must_use]
+    pub fn revoke(mut self, when: Revoke) -> Self {
+        self.revocation.when = Some(when);
+        self
+    }
+
+    /// Per cent of run time, at most 100, that revoking objects inside `free` may take. Default: 50 in
+    /// [`Profile::Detect`], 5 in [`Profile::Protect`].
+    #[must_use]
+    pub fn revoke_budget(mut self, percent: u8) -> Self {
+        self.revocation.budget = Some(percent);
+        self
+    }
+
+    /// Most bytes of freed objects that wait for their revocation. Default: 32 MiB, or half the heap
+    /// if that is more.
+    #[must_use]
+    pub fn quarantine(mut self, bytes: u64) -> Self {
+        self.revocation.quarantine = bytes.max(1);
         self
     }
 

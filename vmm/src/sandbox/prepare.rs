@@ -11,7 +11,6 @@ use crate::machine::diagnose::Context;
 use crate::machine::modules::Modules;
 use crate::machine::program::{Parts, Program};
 use crate::machine::run::End;
-use crate::machine::segments::Ring;
 use crate::machine::thread::Thread;
 use crate::memory::space::Space;
 use crate::process::picture::Origin;
@@ -68,7 +67,7 @@ impl Sandbox {
             Some(path) => Some(Interpreter::open(path)?),
             None => None,
         };
-        let protects = self.profile == Profile::Detect;
+        let protects = self.profile != Profile::Off;
         let search = match (protects, &interpreter) {
             (false, _) => Search::NoHeap,
             (true, None) => family::find(&cache),
@@ -167,20 +166,22 @@ impl Sandbox {
         )?;
         machine.extend_direct_map()?;
         let watch = std::mem::take(&mut self.watch);
-        machine.configure(Config {
-            profile: u64::from(protects),
-            stack_depth: self.stack_depth,
+        let mut config = Config {
+            profile: self.profile.number(),
+            stack_depth: match self.profile {
+                Profile::Detect => self.stack_depth,
+                Profile::Protect | Profile::Off => 0,
+            },
             errno_location,
             alias_start: layout::ALIAS_BASE,
             alias_end: self.addresses.end(),
             reclaim: self.addresses.period(),
             log_level: watch.wanted_level(),
-            revoke_budget: match machine.ring {
-                Ring::Zero => 1000,
-                Ring::Three => 500,
-            },
             ..Config::default()
-        });
+        };
+        self.revocation
+            .configure(self.profile, machine.ring, &mut config);
+        machine.configure(config);
         let observer = watch.observer().map_err(|source| Error::Process {
             what: "cannot watch the program",
             source,
