@@ -60,8 +60,6 @@ pub struct Class {
 /// Columns that are handed out together.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
-    /// Which group of the class it is, from 0.
-    pub index: u32,
     /// Its first column.
     pub first_column: u32,
     /// How many columns it has.
@@ -71,18 +69,17 @@ pub struct Group {
 impl Group {
     /// No columns.
     pub const NONE: Self = Self {
-        index: 0,
         first_column: 0,
         columns: 0,
     };
 
-    /// A row of the group: a bit for each column.
+    /// One column.
     #[must_use]
-    pub const fn mask(&self) -> u64 {
-        if self.columns == 0 {
-            return 0;
+    pub const fn single(column: u32) -> Self {
+        Self {
+            first_column: column,
+            columns: 1,
         }
-        u64::MAX >> (64 - self.columns)
     }
 }
 
@@ -110,17 +107,21 @@ impl Class {
 
     /// Group `index`; `None` past the last.
     #[must_use]
-    pub const fn group(&self, index: u32) -> Option<Group> {
+    const fn group(&self, index: u32) -> Option<Group> {
         let first = index * self.group;
         if first >= self.columns {
             return None;
         }
         let left = self.columns - first;
         Some(Group {
-            index,
             first_column: first,
             columns: if left < self.group { left } else { self.group },
         })
+    }
+
+    /// All groups.
+    pub fn groups(&self) -> impl Iterator<Item = Group> + '_ {
+        (0..).map_while(|index| self.group(index))
     }
 
     /// Most columns of a group of this class.
@@ -276,13 +277,9 @@ mod tests {
             assert!(class.columns * class.size <= class.stride() && class.size % 16 == 0);
             assert!(class.objects <= MOST_OBJECTS && class.columns <= MOST_COLUMNS);
             let mut columns = 0;
-            for index in 0.. {
-                let Some(group) = class.group(index) else {
-                    break;
-                };
+            for group in class.groups() {
                 assert_eq!(group.first_column, columns);
                 assert!(group.columns >= 1 && group.columns <= class.group_columns());
-                assert_eq!(group.mask().count_ones(), group.columns);
                 columns += group.columns;
             }
             assert_eq!(columns, class.columns);

@@ -41,8 +41,6 @@ pub struct Front {
     next_row: u32,
     /// Rows of the session.
     rows: u32,
-    /// The next group of the chunk to look at.
-    next_group: u32,
     group: Group,
     /// Columns that are handed out.
     mask: u64,
@@ -89,7 +87,6 @@ impl Front {
         zero: false,
         next_row: 0,
         rows: 0,
-        next_group: 0,
         group: Group::NONE,
         mask: 0,
         opened: 0,
@@ -151,15 +148,12 @@ impl Front {
         (self.due, core::mem::take(&mut self.due_count).min(DUE))
     }
 
-    /// Calls `visit` with first and number of windows that the front has reserved, or may yet edit.
+    /// Calls `visit` with first and number of windows that the front hands out or has reserved.
     pub fn for_windows(&self, mut visit: impl FnMut(u64, u64)) {
         if self.opened != 0 {
             visit(self.first, self.group.columns.into());
         }
         visit(self.reserve, self.reserved);
-        for number in &self.due[..self.due_count.min(DUE)] {
-            visit(u64::from(*number), 1);
-        }
     }
 
     /// The columns that are handed out, with their windows' numbers.
@@ -212,7 +206,6 @@ impl<M: Machine> Space<M> {
                     self.collect();
                 }
                 front.chunk = Some(self.chunk_with_room(number).ok_or(OutOfMemory)?);
-                front.next_group = 0;
                 continue;
             };
             if self.next_row(front)? || self.next_session(front, chunk, number)? {
@@ -283,8 +276,8 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Ends the session, if there is one, and opens one over the chunk's next group that has enough
-    /// free objects; answers whether there was one.
+    /// Ends the session, if there is one, and opens one over the chunk's first group that has enough
+    /// free objects, which is the one that the caches may still hold; answers whether there was one.
     fn next_session(
         &self,
         front: &mut Front,
@@ -292,20 +285,18 @@ impl<M: Machine> Space<M> {
         number: usize,
     ) -> Result<bool, OutOfMemory> {
         self.end_session(front);
-        front.next_group = 0;
         let class = self.class(number);
-        while let Some(group) = class.group(front.next_group) {
-            let free: u32 = (0..group.columns)
-                .map(|column| chunk.free_in(class, group.first_column + column))
-                .sum();
-            if free >= (class.positions() * group.columns / 8).max(1) {
-                self.open_session(front, chunk, number, group)?;
-                front.next_group += 1;
-                return Ok(true);
-            }
-            front.next_group += 1;
+        let group = if self.are_windows_scarce() {
+            first_column(class, chunk)
+        } else {
+            first_group(class, chunk)
+        };
+        match group {
+            Some(group) => self
+                .open_session(front, chunk, number, group)
+                .map(|()| true),
+            None => Ok(false),
         }
-        Ok(false)
     }
 
     /// Gives up what the front hands out, and the addresses it has reserved.
@@ -461,6 +452,22 @@ impl<M: Machine> Space<M> {
             .trigger
             .store(self.first_trigger(count), Ordering::Relaxed);
     }
+}
+
+/// The first group that has enough free objects to be worth its windows.
+fn first_group(class: &Class, chunk: Handle<Chunk>) -> Option<Group> {
+    class.groups().find(|group| {
+        let columns = group.first_column..group.first_column + group.columns;
+        let free: u32 = columns.map(|column| chunk.free_in(class, column)).sum();
+        free >= (class.positions() * group.columns / 8).max(1)
+    })
+}
+
+/// The first column that has, as a group of its own: for when there are few windows.
+fn first_column(class: &Class, chunk: Handle<Chunk>) -> Option<Group> {
+    (0..class.columns)
+        .find(|&column| chunk.free_in(class, column) >= (class.positions() / 8).max(1))
+        .map(Group::single)
 }
 
 /// Takes the free objects of a column for a window's own; answers how many there were.

@@ -7,7 +7,7 @@
 //! window, and the end of an object marks its own. What stays in use:
 //!
 //! - windows with an object that is live, or freed and not yet back in its chunk;
-//! - windows that a front has reserved, or that it has yet to edit;
+//! - windows that a front has reserved or hands out;
 //! - marked ones. Extents are reclaimed whole or not at all.
 //!
 //! All others are cut into runs of neighbours, which [`Space::reserve_windows`] hands out again. Their
@@ -230,6 +230,10 @@ impl<M: Machine> Space<M> {
     pub fn reclaim(&self, heap: &mut Heap) -> u64 {
         let began = self.machine.now();
         self.drain(heap);
+        // All that was due has been edited.
+        for front in &mut heap.fronts {
+            let _ = front.take_due();
+        }
         let found = if self.has_one_processor() {
             self.mark(heap).map(|marks| {
                 let found = self.sweep(&marks);
