@@ -98,7 +98,7 @@ const BASH: Origin = Origin::Installed {
 };
 
 /// All cases: name, origin, steps.
-const PROGRAMS: [(&str, Origin, Steps); 30] = [
+const PROGRAMS: [(&str, Origin, Steps); 33] = [
     ("python::json", Origin::Recipe("python"), |g| {
         python(g, "json_work.py", 20_000, 200)
     }),
@@ -209,6 +209,38 @@ const PROGRAMS: [(&str, Origin, Steps); 30] = [
         git,
     ),
     (
+        "dynamic::gcc",
+        Origin::Installed {
+            path: "/usr/bin/gcc",
+            package: "gcc",
+        },
+        gcc,
+    ),
+    (
+        "dynamic::curl",
+        Origin::Installed {
+            path: "/usr/bin/curl",
+            package: "curl",
+        },
+        |_| {
+            let script = text(&file("fetch.bash"));
+            let mut step = Step::new("/bin/bash", &["--norc", &script]);
+            step.limit = Duration::from_secs(60);
+            Ok(vec![step])
+        },
+    ),
+    (
+        "dynamic::node",
+        Origin::Installed {
+            path: "/usr/bin/node",
+            package: "nodejs",
+        },
+        |g| {
+            let script = text(&file("work.js"));
+            Ok(vec![g.run_it(&[&script, &g.amount(20_000, 1_000)])])
+        },
+    ),
+    (
         "dynamic::linker",
         Origin::Installed {
             path: "/lib64/ld-linux-x86-64.so.2",
@@ -307,6 +339,16 @@ fn installed_python(ground: &Ground) -> Result<Vec<Step>, BuildError> {
         steps.push(step);
     }
     Ok(steps)
+}
+
+/// The compiler, its passes and what it made.
+fn gcc(ground: &Ground) -> Result<Vec<Step>, BuildError> {
+    let source = text(&settings::package("programs/sources").join("words.c"));
+    Ok(vec![
+        ground.run_it(&["-O1", "-o", "words", &source]),
+        Step::new("./words", &["100"]),
+        ground.run_it(&["-O2", "-S", "-o", "words.s", &source]),
+    ])
 }
 
 fn perl(ground: &Ground) -> Result<Vec<Step>, BuildError> {
