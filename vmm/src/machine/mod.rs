@@ -45,6 +45,7 @@ mod revive;
 mod roots;
 pub mod run;
 pub mod segments;
+mod shm;
 pub mod thread;
 pub mod tick;
 pub mod trial;

@@ -245,6 +245,18 @@ impl Process for Thread {
             .is_some_and(|end| self.program.space.is_covered(&(at..end)))
     }
 
+    fn attach_segment(&mut self, id: i32, length: u64, at: u64, flags: i32) -> Result<u64, Errno> {
+        let program = Arc::clone(&self.program);
+        let _mapping = program.mapping();
+        self.attach_memory(id, length, at, flags)
+    }
+
+    fn detach_segment(&mut self, at: u64) -> Result<(), Errno> {
+        let program = Arc::clone(&self.program);
+        let _mapping = program.mapping();
+        self.detach_memory(at)
+    }
+
     fn fs_base(&self) -> u64 {
         self.fs_base
     }

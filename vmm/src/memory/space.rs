@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) granules: BTreeMap<u64, Granule>,
     /// `[start, end)` of the program break.
     heap: Range<u64>,
+    /// Where System V segments are attached: start to end.
+    pub(super) segments: BTreeMap<u64, u64>,
     /// Where the search for free addresses starts, downwards.
     top: u64,
 }
@@ -223,7 +225,7 @@ impl Space {
     }
 
     /// The pieces of guest-physical memory behind a backed range, in order.
-    fn pieces(state: &State, range: &Range<u64>) -> Vec<(GuestPhysical, u64)> {
+    pub(super) fn pieces(state: &State, range: &Range<u64>) -> Vec<(GuestPhysical, u64)> {
         let mut pieces: Vec<(GuestPhysical, u64)> = Vec::new();
         let mut at = range.start;
         while at < range.end {
@@ -457,6 +459,9 @@ impl Space {
     /// Takes away whatever is mapped in `range`.
     pub fn remove(&self, range: &Range<u64>) -> Stale {
         let mut state = self.lock();
+        state
+            .segments
+            .retain(|&start, &mut end| end <= range.start || range.end <= start);
         let dropped = state.areas.remove(range);
         let mut ranges = Vec::new();
         for (part, _) in &dropped {
@@ -497,7 +502,7 @@ impl Space {
     }
 
     /// Gives back the blocks behind `range` in which nothing is mapped any more.
-    fn free_empty(&self, state: &mut State, range: &Range<u64>) {
+    pub(super) fn free_empty(&self, state: &mut State, range: &Range<u64>) {
         let empty: Vec<u64> = state
             .granules
             .range(granules(range))

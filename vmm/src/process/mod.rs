@@ -109,6 +109,17 @@ pub trait Process {
     /// EAGAIN.
     fn start_thread(&mut self, request: &clone::CloneRequest) -> Result<i64, Errno>;
 
+    /// `shmat` of segment `id` of `length` bytes; its address.
+    ///
+    /// # Errors
+    /// EINVAL, ENOMEM, EACCES, EIDRM.
+    fn attach_segment(&mut self, id: i32, length: u64, at: u64, flags: i32) -> Result<u64, Errno>;
+    /// `shmdt`.
+    ///
+    /// # Errors
+    /// EINVAL.
+    fn detach_segment(&mut self, at: u64) -> Result<(), Errno>;
+
     /// The FS base (`arch_prctl`).
     fn fs_base(&self) -> u64;
     /// Sets the FS base.

@@ -292,6 +292,14 @@ impl Process for Fake {
         self.pages.pages.range(first..last.max(first)).count() as u64 == last - first
     }
 
+    fn attach_segment(&mut self, _: i32, _: u64, _: u64, _: i32) -> Result<u64, Errno> {
+        Err(Errno(libc::ENOMEM))
+    }
+
+    fn detach_segment(&mut self, _: u64) -> Result<(), Errno> {
+        Err(Errno(libc::EINVAL))
+    }
+
     fn fs_base(&self) -> u64 {
         self.fs_base
     }

@@ -9,7 +9,7 @@
 //! | [`memory`] | the address space |
 //! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`], [`timers`] | the process |
 //! | [`signals`], [`stacks`], [`sending`] | signals |
-//! | [`exchange`] | System V messages and semaphores |
+//! | [`exchange`], [`shm`] | System V messages, semaphores and shared memory |
 //! | [`peering`] | a process's memory, by its id |
 //! | [`word`] | arguments whose meaning a command decides |
 
@@ -37,6 +37,7 @@ pub mod prctl;
 pub mod random;
 pub mod replacing;
 pub mod sending;
+pub mod shm;
 pub mod signals;
 pub mod stacks;
 pub mod threads;

@@ -5,7 +5,7 @@ use super::entry::{
     output_bytes, pointer, size, text, unsigned, Entry, Shape,
 };
 use super::vocabulary::{IPC, IPC_COMMAND, OPEN};
-use crate::syscalls::handlers::{exchange, peering};
+use crate::syscalls::handlers::{exchange, peering, shm};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
@@ -15,6 +15,12 @@ pub const ENTRIES: &[Entry] = entries! {
     [by_hand peering::transfer] process_vm_writev SYS_process_vm_writev
         (int("pid"), pointer("lvec", Shape::Opaque), size("liovcnt"),
          pointer("rvec", Shape::Opaque), size("riovcnt"), size("flags"));
+    [forward] shmget SYS_shmget (int("key"), size("size"), flags("flag", &IPC));
+    [by_hand shm::shmat] shmat SYS_shmat
+        (int("shmid"), pointer("shmaddr", Shape::Opaque), int("shmflg"));
+    [by_hand shm::shmctl] shmctl SYS_shmctl
+        (int("shmid"), flags("cmd", &IPC_COMMAND), pointer("buf", Shape::Opaque));
+    [by_hand shm::shmdt] shmdt SYS_shmdt (pointer("shmaddr", Shape::Opaque));
     [forward] semget SYS_semget (int("key"), int("nsems"), flags("semflg", &IPC));
     [forward] semtimedop SYS_semtimedop
         (int("semid"), input_items("sops", 2, 6, Shape::Opaque), unsigned("nsops"),

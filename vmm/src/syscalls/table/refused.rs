@@ -59,14 +59,6 @@ pub const ENTRIES: &[Entry] = entries! {
         (fd("ufd"), pointer("user_mask", Shape::SignalSet), size("sizemask"), int("flags"));
     [refuse ENOSYS "it sends signals, which would reach the VMM"] mq_notify SYS_mq_notify
         (fd("mqdes"), pointer("notification", OPAQUE));
-    [refuse ENOSYS "the segment would lie in the VMM's memory"] shmget SYS_shmget
-        (int("key"), size("size"), int("flag"));
-    [refuse ENOSYS "the segment would lie in the VMM's memory"] shmat SYS_shmat
-        (int("shmid"), pointer("shmaddr", OPAQUE), int("shmflg"));
-    [refuse ENOSYS "the segment would lie in the VMM's memory"] shmctl SYS_shmctl
-        (int("shmid"), int("cmd"), pointer("buf", OPAQUE));
-    [refuse ENOSYS "the segment would lie in the VMM's memory"] shmdt SYS_shmdt
-        (pointer("shmaddr", OPAQUE));
     [refuse EPERM "it would lock the memory of the VMM"] mlockall SYS_mlockall
         (flags("flags", &MLOCKALL));
     [refuse ENOSYS "the guest's pages have no keys"] pkey_alloc SYS_pkey_alloc
