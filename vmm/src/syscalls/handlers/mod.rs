@@ -6,17 +6,18 @@
 //! | [`paths`], [`handles`], [`listing`], [`mounting`] | names of files |
 //! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
 //! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
-//! | [`memory`] | the address space |
+//! | [`memory`], [`placement`] | the address space |
 //! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`], [`timers`] | the process |
 //! | [`signals`], [`stacks`], [`sending`] | signals |
 //! | [`exchange`], [`shm`] | System V messages, semaphores and shared memory |
-//! | [`peering`] | a process's memory, by its id |
+//! | [`peering`], [`comparing`] | a process by its id |
 //! | [`word`] | arguments whose meaning a command decides |
 
 pub mod batches;
 pub mod capabilities;
 pub mod cloning;
 pub mod closing;
+pub mod comparing;
 pub mod datagrams;
 pub mod ending;
 pub mod exchange;
@@ -32,6 +33,7 @@ pub mod mounting;
 pub mod options;
 pub mod paths;
 pub mod peering;
+pub mod placement;
 pub mod polling;
 pub mod prctl;
 pub mod random;

@@ -114,6 +114,18 @@ pub const ENTRIES: &[Entry] = entries! {
     [by_hand mounting::mount] mount SYS_mount
         (link("dev_name"), path("dir_name"), text("type"), wide_flags("flags", &MOUNT),
          pointer("data", Shape::Opaque));
+    [forward] open_tree SYS_open_tree (dirfd("dfd"), path("path"), unsigned("flags"));
+    [forward] move_mount SYS_move_mount
+        (dirfd("from_dfd"), path("from_path"), dirfd("to_dfd"), path("to_path"),
+         unsigned("ms_flags"));
+    [forward] fsopen SYS_fsopen (text("fs_name"), unsigned("flags"));
+    [by_hand mounting::fsconfig] fsconfig SYS_fsconfig
+        (fd("fs_fd"), unsigned("cmd"), text("key"), pointer("value", Shape::Opaque), int("aux"));
+    [forward] fsmount SYS_fsmount (fd("fs_fd"), unsigned("flags"), unsigned("ms_flags"));
+    [forward] fspick SYS_fspick (dirfd("dfd"), path("path"), unsigned("flags"));
+    [forward] mount_setattr SYS_mount_setattr
+        (dirfd("dfd"), path("path"), unsigned("flags"), input_bytes("uattr", 4, Shape::Opaque),
+         size("usize"));
     [forward] umount2 SYS_umount2 (path("name"), flags("flags", &UMOUNT));
     [forward] pivot_root SYS_pivot_root (path("new_root"), path("put_old"));
     [forward] swapon SYS_swapon (path("specialfile"), int("swap_flags"));

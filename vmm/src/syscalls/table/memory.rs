@@ -1,10 +1,11 @@
 //! The address space.
 
 use super::entry::{
-    address, entries, flags, int, long, pointer, size, wide_flags, Argument, Entry, Kind, Shape,
+    address, entries, flags, int, long, pointer, size, unsigned, wide_flags, Argument, Entry, Kind,
+    Shape,
 };
 use super::vocabulary::{ADVICE, BARRIER, MAP, MLOCK, PROTECTION, REMAP, SYNC};
-use crate::syscalls::handlers::memory;
+use crate::syscalls::handlers::{memory, placement};
 
 /// `mmap`'s descriptor, which counts only for file mappings.
 const fn file(name: &'static str) -> Argument {
@@ -39,4 +40,12 @@ pub const ENTRIES: &[Entry] = entries! {
     [forward] munlockall SYS_munlockall ();
     [forward] membarrier SYS_membarrier
         (flags("cmd", &BARRIER), flags("flags", &super::vocabulary::PLAIN), int("cpu_id"));
+    [by_hand placement::bind] mbind SYS_mbind
+        (address("start"), size("len"), size("mode"), pointer("nmask", Shape::Opaque),
+         size("maxnode"), unsigned("flags"));
+    [by_hand placement::set] set_mempolicy SYS_set_mempolicy
+        (int("mode"), pointer("nmask", Shape::Opaque), size("maxnode"));
+    [by_hand placement::get] get_mempolicy SYS_get_mempolicy
+        (pointer("policy", Shape::Opaque), pointer("nmask", Shape::Opaque), size("maxnode"),
+         address("addr"), size("flags"));
 };

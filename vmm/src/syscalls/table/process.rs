@@ -7,7 +7,7 @@ use super::entry::{
 use super::vocabulary::{
     ARCH_PRCTL, AT, CLOCK, CLONE, FUTEX, POLICY, PRCTL, PRIORITY, USAGE, WAIT, WAITID,
 };
-use crate::syscalls::handlers::{cloning, ending, futex, prctl, replacing, threads};
+use crate::syscalls::handlers::{cloning, comparing, ending, futex, prctl, replacing, threads};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
@@ -82,4 +82,6 @@ pub const ENTRIES: &[Entry] = entries! {
     [forward] setpriority SYS_setpriority (flags("which", &PRIORITY), int("who"), int("niceval"));
     [forward] unshare SYS_unshare (wide_flags("unshare_flags", &CLONE));
     [forward] setns SYS_setns (fd("fd"), flags("nstype", &CLONE));
+    [by_hand comparing::kcmp] kcmp SYS_kcmp
+        (int("pid1"), int("pid2"), int("type"), size("idx1"), size("idx2"));
 };

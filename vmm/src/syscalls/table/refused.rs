@@ -69,14 +69,6 @@ pub const ENTRIES: &[Entry] = entries! {
     [refuse ENOSYS "deprecated; mmap does the same"] remap_file_pages SYS_remap_file_pages
         (address("start"), size("size"), wide_flags("prot", &PROTECTION), size("pgoff"),
          size("flags"));
-    [refuse ENOSYS "placement on nodes is the host's"] mbind SYS_mbind
-        (address("start"), size("len"), size("mode"), pointer("nmask", OPAQUE), size("maxnode"),
-         unsigned("flags"));
-    [refuse ENOSYS "placement on nodes is the host's"] set_mempolicy SYS_set_mempolicy
-        (int("mode"), pointer("nmask", OPAQUE), size("maxnode"));
-    [refuse ENOSYS "placement on nodes is the host's"] get_mempolicy SYS_get_mempolicy
-        (pointer("policy", OPAQUE), pointer("nmask", OPAQUE), size("maxnode"), address("addr"),
-         size("flags"));
     [refuse ENOSYS "placement on nodes is the host's"] set_mempolicy_home_node
         SYS_set_mempolicy_home_node
         (address("start"), size("len"), size("home_node"), size("flags"));
@@ -103,19 +95,6 @@ pub const ENTRIES: &[Entry] = entries! {
         (fd("ruleset_fd"), int("rule_type"), pointer("rule_attr", OPAQUE), unsigned("flags"));
     [refuse EOPNOTSUPP "a rule set would confine the VMM's own thread"] landlock_restrict_self
         SYS_landlock_restrict_self (fd("ruleset_fd"), unsigned("flags"));
-    [refuse ENOSYS "mount does the same"] open_tree SYS_open_tree
-        (fd("dfd"), path("path"), unsigned("flags"));
-    [refuse ENOSYS "mount does the same"] move_mount SYS_move_mount
-        (fd("from_dfd"), path("from_path"), fd("to_dfd"), path("to_path"), unsigned("ms_flags"));
-    [refuse ENOSYS "mount does the same"] fsopen SYS_fsopen (text("fs_name"), unsigned("flags"));
-    [refuse ENOSYS "mount does the same"] fsconfig SYS_fsconfig
-        (fd("fs_fd"), unsigned("cmd"), text("key"), pointer("value", OPAQUE), int("aux"));
-    [refuse ENOSYS "mount does the same"] fsmount SYS_fsmount
-        (fd("fs_fd"), unsigned("flags"), unsigned("ms_flags"));
-    [refuse ENOSYS "mount does the same"] fspick SYS_fspick
-        (fd("dfd"), path("path"), unsigned("flags"));
-    [refuse ENOSYS "mount does the same"] mount_setattr SYS_mount_setattr
-        (fd("dfd"), path("path"), unsigned("flags"), pointer("uattr", OPAQUE), size("usize"));
     [refuse ENOSYS "its structure depends on the command"] quotactl SYS_quotactl
         (unsigned("cmd"), path("special"), int("id"), pointer("addr", OPAQUE));
     [refuse ENOSYS "its structure depends on the command"] quotactl_fd SYS_quotactl_fd
@@ -125,8 +104,6 @@ pub const ENTRIES: &[Entry] = entries! {
     [refuse EPERM "its events hold descriptors that the host kernel opens"] fanotify_mark
         SYS_fanotify_mark
         (fd("fanotify_fd"), unsigned("flags"), address("mask"), fd("fd"), path("pathname"));
-    [refuse ENOSYS "it would compare the VMM's own descriptors"] kcmp SYS_kcmp
-        (int("pid1"), int("pid2"), int("type"), size("idx1"), size("idx2"));
     [refuse ENOSYS "its result depends on the option"] sysfs SYS_sysfs
         (int("option"), address("arg1"), address("arg2"));
     [refuse ENOSYS "removed from Linux"] uselib SYS_uselib (path("library"));
