@@ -11,7 +11,7 @@ use super::run::End;
 use crate::signals::kick;
 use dangless_core::abi::area::VcpuArea;
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,10 +29,14 @@ pub struct Member {
     pub id: i32,
     /// Its area.
     pub(super) area: Area,
+    /// Descriptor of its vCPU.
+    pub(super) descriptor: AtomicI32,
     /// The era that its processor has flushed for while it may run the guest.
     inside: AtomicU64,
     /// The last era that it has flushed for; written by the thread itself.
     flushed: AtomicU64,
+    /// Whether its processor runs program or runtime, or may at any time: see [`Crew::work`].
+    working: AtomicBool,
 }
 
 impl Member {
@@ -56,6 +60,11 @@ impl Member {
         }
     }
 
+    /// Whether its processor runs, or may at any time.
+    pub(super) fn is_working(&self) -> bool {
+        self.working.load(Ordering::SeqCst)
+    }
+
     /// The thread's processor has left the guest.
     pub fn leave_guest(&self) {
         self.inside.store(OUTSIDE, Ordering::SeqCst);
@@ -72,6 +81,8 @@ pub struct Crew {
     /// Ids of the threads, in the order in which they were made.
     roster: Mutex<Vec<u64>>,
     era: AtomicU64,
+    /// Whether threads that rest must not begin to work.
+    held: AtomicBool,
     /// Whether the program ends; signal handlers look at it.
     stop: AtomicBool,
     end: Mutex<Option<End>>,
@@ -90,9 +101,11 @@ impl Crew {
         let member = Arc::new(Member {
             id,
             area,
+            descriptor: AtomicI32::new(-1),
             inside: AtomicU64::new(OUTSIDE),
             // A processor that was idle may remember anything.
             flushed: AtomicU64::new(OUTSIDE),
+            working: AtomicBool::new(false),
         });
         members.push(Arc::clone(&member));
         let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,6 +124,55 @@ impl Crew {
     pub(super) fn freeze(&self) -> impl Sized + '_ {
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         (end, self.members())
+    }
+
+    /// The thread begins to work: its processor may run from now on. Waits while all are held.
+    pub(super) fn work(&self, member: &Member) {
+        loop {
+            member.working.store(true, Ordering::SeqCst);
+            if !self.held.load(Ordering::SeqCst) {
+                return;
+            }
+            member.working.store(false, Ordering::SeqCst);
+            std::thread::sleep(PATIENCE / 10);
+        }
+    }
+
+    /// The thread rests: its processor is not in the middle of anything, and runs nothing until
+    /// [`Self::work`].
+    pub(super) fn rest(member: &Member) {
+        member.working.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether threads are asked to rest.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// Waits until every thread but `own` rests, and holds them there until
+    /// [`Self::release`].
+    pub(super) fn hold(&self, own: &Member) {
+        self.held.store(true, Ordering::SeqCst);
+        loop {
+            let mut all = true;
+            for other in self.members().iter().filter(|other| other.id != own.id) {
+                if other.working.load(Ordering::SeqCst) {
+                    all = false;
+                    if other.is_inside() {
+                        kick::kick(other.id);
+                    }
+                }
+            }
+            if all {
+                return;
+            }
+            std::thread::sleep(PATIENCE / 10);
+        }
+    }
+
+    /// Ends what [`Self::hold`] began.
+    pub(super) fn release(&self) {
+        self.held.store(false, Ordering::SeqCst);
     }
 
     /// Makes the copy in a forked child the child's own: its threads, which exist in the parent

@@ -46,6 +46,13 @@ impl Member {
         flushed != 0 && flushed != clock
     }
 
+    /// Its processor is gone: nobody waits for it any more.
+    pub(super) fn forget_epoch(&self) {
+        if let Some(word) = self.area.shared(offset_of!(VcpuArea, flushed)) {
+            word.store(0, Ordering::SeqCst);
+        }
+    }
+
     fn set_pending(&self) {
         if let Some(word) = self.area.shared(offset_of!(VcpuArea, pending)) {
             word.store(1, Ordering::SeqCst);

@@ -9,6 +9,7 @@
 //! machine and on the same processor, which belong to the memory and not to the process. When it
 //! has become another program, or has ended, the parent's processor state is put back.
 
+use super::crew::Crew;
 use super::program::Program;
 use super::revive::State;
 use super::run::End;
@@ -19,8 +20,10 @@ use crate::process::clone::CloneRequest;
 use crate::process::death::{die, Death};
 use crate::process::Errno;
 use crate::signals::slot;
+use dangless_core::abi::exit::Upcall;
 use dangless_core::address::GuestVirtual;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 const VM: u64 = libc::CLONE_VM as u64;
@@ -70,7 +73,7 @@ impl Thread {
 
     fn copy(&mut self, request: &CloneRequest, state: &State) -> Result<i64, Errno> {
         let program = Arc::clone(&self.program);
-        let frozen = program.freeze();
+        let frozen = program.freeze(&self.member);
         // SAFETY: the child has this thread only. It holds every lock that others could have held
         // at this moment, here and, by the C library's own care, in the C library.
         let child = unsafe { libc::fork() };
@@ -106,7 +109,18 @@ impl Thread {
         std::mem::forget(program.take_ticker());
         // SAFETY: no arguments, no memory.
         let id = unsafe { libc::gettid() };
+        let parent = self.member.id;
         let before = program.crew.revive();
+        for member in &before {
+            member.forget_epoch();
+            let descriptor = member.descriptor.load(Ordering::Relaxed);
+            if member.id != parent && descriptor >= 0 {
+                // SAFETY: the vCPU of a thread that exists in the parent only; nobody here uses
+                // or closes it.
+                unsafe { libc::close(descriptor) };
+                program.show(descriptor);
+            }
+        }
         self.member = program.crew.join(id, self.processor.area.clone());
         self.member.set_ticking(false);
         self.processor.area.update(|area| {
@@ -132,6 +146,12 @@ impl Thread {
         }
         program.hide(self.processor.vcpu.descriptor());
         self.is_child = true;
+        for member in before.iter().filter(|member| member.id != parent) {
+            // The heap of a thread that the child does not have: another will take it over.
+            let index = member.area.index();
+            self.upcall(Upcall::ThreadExit, [index, 0, 0])
+                .map_err(|end| format!("{end:?}"))?;
+        }
         self.start_child(request, id);
         Ok(())
     }
@@ -180,6 +200,7 @@ impl Thread {
         self.is_lent = was_lent;
         self.broken = None;
         self.member.leave_guest();
+        Crew::rest(&self.member);
         // What the child left lying around when it became another program.
         self.leftover = None;
         let id = self.member.id;

@@ -4,7 +4,7 @@
 //! others is held while a vCPU runs.
 
 use super::boot::Machine;
-use super::crew::Crew;
+use super::crew::{Crew, Member};
 use super::diagnose::Context;
 use super::fork::Farewell;
 use super::tick::Ticker;
@@ -76,6 +76,15 @@ pub struct Parts {
     pub alone: bool,
     /// Whether programs that cannot be protected are refused.
     pub require_protection: bool,
+}
+
+/// Releases the threads when it is dropped.
+struct Held<'a>(&'a Crew);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
 }
 
 impl Program {
@@ -197,10 +206,15 @@ impl Program {
         Arc::clone(&self.calls)
     }
 
-    /// Takes every lock of the VMM's, so that nothing is half done while the result is held.
-    pub(super) fn freeze(&self) -> impl Sized + '_ {
+    /// Makes the other threads rest, outside of the runtime, and takes every lock of the VMM's, so
+    /// that nothing is half done while the result is held.
+    pub(super) fn freeze(&self, own: &Member) -> impl Sized + '_ {
+        // First what may be held while the runtime is called: threads that wait for it rest.
+        let mapping = self.mapping();
+        self.crew.hold(own);
         (
-            (self.mapping(), self.islands()),
+            Held(&self.crew),
+            (mapping, self.islands()),
             (
                 self.context(),
                 self.calls.lock().unwrap_or_else(PoisonError::into_inner),

@@ -1,5 +1,6 @@
 //! The loop: runs the guest and serves what it stops for, until the program ends.
 
+use super::crew::Crew;
 use super::thread::Thread;
 use super::vcpu::Exit;
 use crate::process::Outcome;
@@ -56,9 +57,16 @@ impl Thread {
 
     /// Runs the thread to its end, or to the program's.
     pub(super) fn run(&mut self) -> End {
+        self.program.crew.work(&self.member);
+        let end = self.serve();
+        Crew::rest(&self.member);
+        self.stopped(end)
+    }
+
+    fn serve(&mut self) -> End {
         loop {
             if self.program.crew.is_stopping() {
-                return self.stopped(End::Thread(0));
+                return End::Thread(0);
             }
             let served = match self.enter() {
                 Exit::Port(PORT_SYSCALL) => self.serve_syscall(),
@@ -72,7 +80,7 @@ impl Thread {
                 Exit::Broken(why) => Err(End::Broken(why)),
             };
             if let Err(end) = served {
-                return self.stopped(end);
+                return end;
             }
         }
     }
@@ -85,10 +93,15 @@ impl Thread {
         end
     }
 
-    /// Finishes queued revocations, unless the runtime itself was interrupted: then the next kick
+    /// Rests if that is asked for, and finishes queued revocations, unless the runtime itself was interrupted: then the next kick
     /// will.
     fn drain_queue(&mut self) -> Result<(), End> {
         let at = self.processor.vcpu.registers().rip;
+        let in_runtime = (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at);
+        if self.program.crew.is_held() && !in_runtime {
+            Crew::rest(&self.member);
+            self.program.crew.work(&self.member);
+        }
         let waiting = self
             .processor
             .area
@@ -97,7 +110,7 @@ impl Thread {
         if !self.is_protected() || !waiting {
             return Ok(());
         }
-        if (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at) {
+        if in_runtime {
             self.program.note_missed();
             return Ok(());
         }
@@ -122,8 +135,10 @@ impl Thread {
             registers.r9,
         ];
         let flushed = self.go_outside();
+        Crew::rest(&self.member);
         slot::with(slot::Slot::take_kick);
         let outcome = self.dispatch(registers.rax, arguments);
+        self.program.crew.work(&self.member);
         self.come_back(flushed)?;
         if let Some(end) = self.take_broken() {
             return Err(end);

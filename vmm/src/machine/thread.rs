@@ -19,6 +19,7 @@ use dangless_core::address::GuestVirtual;
 use kvm_bindings::kvm_regs;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A thread of a program, on the host thread that runs it.
@@ -102,6 +103,8 @@ impl Thread {
     /// Has the signals of the calling host thread stop this thread.
     pub(super) fn register(&mut self) {
         kick::prepare();
+        let descriptor = self.processor.vcpu.descriptor();
+        self.member.descriptor.store(descriptor, Ordering::Relaxed);
         let exit = self.processor.vcpu.immediate_exit();
         let stop = self.program.crew.stop_flag();
         // SAFETY: processor and program live until the thread withdraws both.

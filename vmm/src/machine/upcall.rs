@@ -6,6 +6,7 @@
 //! between, so whatever an upcall unmaps is gone before the program can touch it. An exit that KVM
 //! has yet to complete is no obstacle: it is given up once the instruction pointer has moved.
 
+use super::crew::Crew;
 use super::run::End;
 use super::thread::Thread;
 use super::vcpu::Exit;
@@ -18,6 +19,19 @@ impl Thread {
     /// Runs `what` in the runtime; its answer. The vCPU must be at the program's privilege level
     /// with its registers settled (as they are after an exit has been taken apart).
     pub(super) fn upcall(&mut self, what: Upcall, arguments: [u64; 3]) -> Result<u64, End> {
+        // In the middle of a system call the thread counts as resting.
+        let rested = !self.member.is_working();
+        if rested {
+            self.program.crew.work(&self.member);
+        }
+        let answer = self.call_runtime(what, arguments);
+        if rested {
+            Crew::rest(&self.member);
+        }
+        answer
+    }
+
+    fn call_runtime(&mut self, what: Upcall, arguments: [u64; 3]) -> Result<u64, End> {
         let saved = self.processor.vcpu.registers();
         self.processor.vcpu.set_registers(&kvm_regs {
             rip: runtime::UPCALL_ENTRY,
