@@ -98,7 +98,7 @@ const BASH: Origin = Origin::Installed {
 };
 
 /// All cases: name, origin, steps.
-const PROGRAMS: [(&str, Origin, Steps); 33] = [
+const PROGRAMS: [(&str, Origin, Steps); 35] = [
     ("python::json", Origin::Recipe("python"), |g| {
         python(g, "json_work.py", 20_000, 200)
     }),
@@ -156,6 +156,17 @@ const PROGRAMS: [(&str, Origin, Steps); 33] = [
         Origin::Source("endless.c", Linking::Static),
         endless,
     ),
+    (
+        "allocator::glibc",
+        Origin::Recipe("glibc-malloc"),
+        glibc_malloc,
+    ),
+    ("allocator::stress", Origin::Recipe("mimalloc"), |g| {
+        // Threads, percent of the load, rounds.
+        Ok(vec![
+            g.run("stress", &["4", &g.amount(20, 2), &g.amount(4, 2)])
+        ])
+    }),
     ("stripped::busybox", BUSYBOX, |g| {
         Ok(text_tools(g.built, true))
     }),
@@ -250,10 +261,25 @@ const PROGRAMS: [(&str, Origin, Steps); 33] = [
     ),
 ];
 
+/// glibc's own tests of its malloc.
+fn glibc_malloc(ground: &Ground) -> Result<Vec<Step>, BuildError> {
+    let list = ground.built.join("list");
+    let names = fs::read_to_string(&list).map_err(BuildError::file(&list))?;
+    let step = |name| {
+        let mut step = ground.run(name, &[]);
+        if name == "tst-malloc-too-large" {
+            // Over a million calls that fail; walking their stacks would take most of a minute.
+            step.options = vec!["--stack-depth".to_owned(), "0".to_owned()];
+        }
+        step
+    };
+    Ok(names.lines().map(step).collect())
+}
+
 /// A program that uses up its addresses many times.
 fn endless(ground: &Ground) -> Result<Vec<Step>, BuildError> {
     let mut step = ground.run_it(&[&ground.amount(2_000_000, 50_000)]);
-    step.options = ["--alias-size", "1G", "--stack-depth", "0"]
+    step.options = ["--alias-size", "4G", "--stack-depth", "0"]
         .map(str::to_owned)
         .to_vec();
     Ok(vec![step])

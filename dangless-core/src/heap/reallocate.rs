@@ -66,7 +66,7 @@ impl<M: Machine> Space<M> {
         frames: &[u64],
         thread: u64,
     ) -> Option<Result<GuestVirtual, ReallocateError>> {
-        if size > super::space::MOST {
+        if size > self.windows.bytes() {
             return None;
         }
         let stack = self.stack(frames, thread);

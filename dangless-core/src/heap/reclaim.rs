@@ -51,6 +51,8 @@ pub struct Reclaim {
     used: AtomicU64,
     /// The value of `used` at which to reclaim.
     due: AtomicU64,
+    /// The value of `used` at the last reclaim.
+    used_before: AtomicU64,
     /// When the last reclaim ended, and how long it took.
     ended: AtomicU64,
     took: AtomicU64,
@@ -76,6 +78,7 @@ impl Reclaim {
             period,
             used: AtomicU64::new(0),
             due: AtomicU64::new(if period == 0 { u64::MAX } else { period }),
+            used_before: AtomicU64::new(u64::MAX),
             ended: AtomicU64::new(0),
             took: AtomicU64::new(0),
             runs: SpinLock::new(0),
@@ -210,15 +213,18 @@ impl<M: Machine> Space<M> {
         used > self.windows.count() / 2
     }
 
-    /// Reclaims if there were no windows for an object, unless that was tried too recently: no
-    /// more than half of the run time goes into this.
+    /// Reclaims if there were no windows for an object. If nothing was handed out since the last time,
+    /// no more than half of the run time goes into this.
     pub(super) fn reclaim_in_need(&self, heap: &mut Heap) {
         if !self.reclaim.short.swap(false, Ordering::Relaxed) {
             return;
         }
         let ended = self.reclaim.ended.load(Ordering::Relaxed);
         let took = self.reclaim.took.load(Ordering::Relaxed);
-        if self.reclaim.period != 0 && self.machine.now().saturating_sub(ended) >= took {
+        let used = self.reclaim.used.load(Ordering::Relaxed);
+        let in_vain = used == self.reclaim.used_before.load(Ordering::Relaxed)
+            && self.machine.now().saturating_sub(ended) < took;
+        if self.reclaim.period != 0 && !in_vain {
             // The windows that fronts have set aside may be what is missing.
             self.close_fronts(heap);
             self.reclaim(heap);
@@ -253,6 +259,7 @@ impl<M: Machine> Space<M> {
         };
         let used = self.reclaim.used.load(Ordering::Relaxed);
         self.reclaim.due.store(used + wait, Ordering::Relaxed);
+        self.reclaim.used_before.store(used, Ordering::Relaxed);
         self.reclaim.ended.store(ended, Ordering::Relaxed);
         self.reclaim
             .took

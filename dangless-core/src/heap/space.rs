@@ -28,8 +28,6 @@ use super::{FreeError, Layout, OutOfMemory};
 use crate::abi::config::Config;
 use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 
-/// Largest object, as `malloc` has it: `PTRDIFF_MAX`.
-pub(super) const MOST: u64 = i64::MAX as u64;
 /// Largest alignment.
 const MOST_ALIGN: u64 = 1 << 30;
 /// [`Config::profile`] that records who allocated and freed.
@@ -169,7 +167,7 @@ impl<M: Machine> Space<M> {
             .align
             .checked_next_power_of_two()
             .ok_or(OutOfMemory)?;
-        if layout.size > MOST || align > MOST_ALIGN {
+        if layout.size > self.windows.bytes() || align > MOST_ALIGN {
             return Err(OutOfMemory);
         }
         let stack = self.stack(frames, thread);

@@ -229,6 +229,12 @@ impl Windows {
         self.count
     }
 
+    /// Bytes of the region.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.count * LARGE_PAGE_SIZE
+    }
+
     /// Windows below this number were used.
     #[must_use]
     pub fn used(&self) -> u64 {
