@@ -52,18 +52,27 @@ bench_table() {
             wall[key, $2, $3] = $5
             cpu[key, $2, $3] = $6
             if ($3 > rounds) rounds = $3
-            if ($2 == "depth-0") depth = 1
+            ran[$2] = 1
         }
         END {
-            print "| benchmark | native | off | off : native | detect | detect : native |" \
-                (depth ? " detect, no stacks | : native |" : "")
-            print "| --- | --- | --- | --- | --- | --- |" (depth ? " --- | --- |" : "")
+            count_modes = split("mimalloc off detect depth-0 protect", modes, " ")
+            title["depth-0"] = "detect, no stacks"
+            head = "| benchmark | native |"
+            rule = "| --- | --- |"
+            for (m = 1; m <= count_modes; m++) {
+                if (!(modes[m] in ran)) continue
+                head = head sprintf(" %s | : native |", modes[m] in title ? title[modes[m]] : modes[m])
+                rule = rule " --- | --- |"
+            }
+            print head "\n" rule
             for (i = 1; i <= count; i++) {
                 key = keys[i]
                 split(key, part, " ")
                 printf "| %s |", part[1] == part[2] ? part[1] : part[1] ": " part[2]
                 printf " %s |", time(over(wall, key, "native", "native", ""))
-                printf "%s%s%s\n", cell(key, "off"), cell(key, "detect"), depth ? cell(key, "depth-0") : ""
+                for (m = 1; m <= count_modes; m++)
+                    if (modes[m] in ran) printf "%s", cell(key, modes[m])
+                print ""
             }
             print "\nMedians of " rounds " rounds, wall-clock time for one operation. Ratios (for `start`: what it"
             print "takes more) are medians over the rounds; in parentheses, of the least processor times."

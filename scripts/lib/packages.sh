@@ -14,7 +14,8 @@ packages_of() {
             ;;
         ring0) printf '%s\n' qemu-system-x86 busybox-static cpio util-linux xz-utils zstd ;;
         gate) printf '%s\n' shellcheck ;;
-        *) die "unknown group $1; the groups are build, tests, ring0 and gate" ;;
+        bench) printf '%s\n' libmimalloc-dev ;;
+        *) die "unknown group $1; the groups are build, tests, ring0, gate and bench" ;;
     esac
 }
 
