@@ -26,10 +26,10 @@ pub const BATCH: usize = 128;
 pub const DUE: usize = 16;
 /// What closing a window costs later, in faults: the addresses that come in its place have to be
 /// opened, and the first access finds nothing shadowed.
-const RENEWAL: u32 = 3;
+const RENEWAL: u32 = 16;
 /// Live pages of a split window for each fault that they will cost: a fault serves eight pages, and
 /// not all of them will be touched.
-const PAGES_PER_FAULT: u32 = 4;
+const PAGES_PER_FAULT: u32 = 2;
 /// Bytes freed between two looks at the clock.
 pub const LOOK: i64 = 64 << 10;
 /// Fewest objects of a window that it is edited for before it is wholly free.

@@ -313,7 +313,7 @@ impl Sandbox {
         self
     }
 
-    /// When freed objects are revoked. Default: in [`Profile::Detect`] at once in ring 0 and bounded
+    /// When freed objects are revoked. Default: in [`Profile::Detect`] at once in ring 0 and adaptive
     /// in ring 3; adaptive in [`Profile::Protect`].
     #[must_use]
     pub fn revoke(mut self, when: Revoke) -> Self {

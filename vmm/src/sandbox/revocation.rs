@@ -33,7 +33,7 @@ impl Revocation {
         let usual = match (profile, ring) {
             (Profile::Protect, _) => Revoke::Adaptive,
             (_, Ring::Zero) => Revoke::Immediate,
-            (_, Ring::Three) => Revoke::Bounded,
+            (_, Ring::Three) => Revoke::Adaptive,
         };
         // A budget is for those that have one.
         let when = match (self.when, self.budget, usual) {
@@ -70,7 +70,7 @@ mod tests {
     fn profile_and_ring_decide_what_was_not_asked_for() {
         let nothing = Revocation::default();
         assert_eq!(configured(nothing, Profile::Detect, Ring::Zero), (1000, 0));
-        assert_eq!(configured(nothing, Profile::Detect, Ring::Three), (500, 1));
+        assert_eq!(configured(nothing, Profile::Detect, Ring::Three), (500, 0));
         assert_eq!(configured(nothing, Profile::Protect, Ring::Zero), (50, 0));
         assert_eq!(configured(nothing, Profile::Protect, Ring::Three), (50, 0));
         let asked = Revocation {
