@@ -64,6 +64,8 @@ pub struct VcpuArea {
     pub saved_sp: u64,
     /// Top of the upcall stack.
     pub stack_top: u64,
+    /// Not 0 while a signal of the program waits for the runtime to finish; written by the VMM.
+    pub signal: u64,
     /// Open contexts of the runtime's log.
     pub log_depth: u64,
     /// The thread's heap, owned by the runtime; 0 before `Upcall::Start`.

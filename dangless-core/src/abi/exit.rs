@@ -12,6 +12,9 @@ pub const PORT_REQUEST: u8 = 0x11;
 pub const PORT_UPCALL_DONE: u8 = 0x12;
 /// The start-up probe got to its end: the host runs ring 0 natively.
 pub const PORT_PROBE: u8 = 0x13;
+/// A call of the malloc family is about to return, RSP at its return address, and the area's
+/// `signal` was set: the VMM returns from it and serves the signal.
+pub const PORT_CHECKPOINT: u8 = 0x14;
 /// Exception `v` (0 to 31) leaves on `PORT_EXCEPTION + v`, RSP pointing at the frame that the
 /// processor pushed (error code first, for the vectors that have one).
 pub const PORT_EXCEPTION: u8 = 0x20;

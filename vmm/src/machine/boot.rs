@@ -147,6 +147,26 @@ impl Machine {
         Ok((machine, processor))
     }
 
+    /// The parts of vector state that a processor has, and the bytes of all of it.
+    #[must_use]
+    pub fn vector_layout(&self) -> (u64, usize) {
+        let leaves = self.features.as_slice();
+        let of = |index: u32| {
+            let leaf = |leaf: &&kvm_bindings::kvm_cpuid_entry2| {
+                leaf.function == 0xd && leaf.index == index
+            };
+            leaves.iter().find(leaf)
+        };
+        let features = super::vcpu::enabled_features(&self.features);
+        let mut size = 512 + 64;
+        for part in (2..63).filter(|part| features >> part & 1 == 1) {
+            if let Some(leaf) = of(part) {
+                size = size.max((leaf.ebx.saturating_add(leaf.eax)) as usize);
+            }
+        }
+        (features, size.min(4096))
+    }
+
     /// Page-table editor of the machine.
     #[must_use]
     pub fn mapper(&self) -> Mapper<'_, Tables> {

@@ -31,6 +31,8 @@ pub struct Member {
     pub(super) area: Area,
     /// Descriptor of its vCPU.
     pub(super) descriptor: AtomicI32,
+    /// Whether a signal of the program waits for the runtime to finish.
+    pub(super) deferred: AtomicBool,
     /// The era that its processor has flushed for while it may run the guest.
     inside: AtomicU64,
     /// The last era that it has flushed for; written by the thread itself.
@@ -45,6 +47,12 @@ impl Member {
     pub fn has_pending(&self) -> bool {
         let word = self.area.shared(offset_of!(VcpuArea, pending));
         word.is_some_and(|word| word.load(Ordering::SeqCst) != 0)
+    }
+
+    /// Whether something waits that only an interruption ends in time: freed objects, or a signal.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.has_pending() || self.deferred.load(Ordering::SeqCst)
     }
 
     /// Whether its processor may run the guest.
@@ -102,6 +110,7 @@ impl Crew {
             id,
             area,
             descriptor: AtomicI32::new(-1),
+            deferred: AtomicBool::new(false),
             inside: AtomicU64::new(OUTSIDE),
             // A processor that was idle may remember anything.
             flushed: AtomicU64::new(OUTSIDE),

@@ -118,7 +118,7 @@ impl Thread {
             // The host reported a fault for an entry that has just become present; unless the
             // program tried to run its data.
             kind::LIVE if !fault.is_fetch() => Ok(()),
-            _ => self.program_fault(fault, libc::SIGSEGV),
+            found => self.program_fault(fault, libc::SIGSEGV, found == kind::LIVE),
         }
     }
 
@@ -174,7 +174,18 @@ impl Thread {
     }
 
     /// The program's own fault: the signal that Linux would send.
-    pub(super) fn program_fault(&mut self, fault: &Fault, signal: i32) -> Result<(), End> {
+    /// `mapped` says that the address is mapped, without that right.
+    pub(super) fn program_fault(
+        &mut self,
+        fault: &Fault,
+        signal: i32,
+        mapped: bool,
+    ) -> Result<(), End> {
+        let (code, address) = self.code_of(fault, signal, mapped);
+        let trap = [fault.code, u64::from(fault.vector), fault.address];
+        if self.fault_handler(signal, code, address, trap)? {
+            return Ok(());
+        }
         if self.is_protected() && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
             let registers = self.registers();
             let sighting = Sighting {

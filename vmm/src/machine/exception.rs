@@ -162,7 +162,7 @@ impl Thread {
             }
         }
         if !fault.is_page_fault() {
-            return self.program_fault(&fault, signal_of(vector));
+            return self.program_fault(&fault, signal_of(vector), false);
         }
         if layout::is_alias(fault.address) && self.is_protected() {
             self.check_progress(&fault)?;
@@ -175,7 +175,8 @@ impl Thread {
             .fault(fault.address, write, fault.is_fetch())
         {
             Resolution::Mapped => self.check_progress(&fault),
-            Resolution::NotMapped | Resolution::Denied => self.program_fault(&fault, libc::SIGSEGV),
+            Resolution::NotMapped => self.program_fault(&fault, libc::SIGSEGV, false),
+            Resolution::Denied => self.program_fault(&fault, libc::SIGSEGV, true),
             Resolution::OutOfMemory => {
                 self.program
                     .observer
@@ -192,7 +193,7 @@ fn signal_of(vector: u8) -> i32 {
         0 | 16 | 19 => libc::SIGFPE,
         1 | 3 => libc::SIGTRAP,
         6 => libc::SIGILL,
-        12 | 17 => libc::SIGBUS,
+        11 | 12 | 17 => libc::SIGBUS,
         _ => libc::SIGSEGV,
     }
 }

@@ -19,7 +19,7 @@ use crate::memory::user::UserMemory;
 use crate::process::clone::CloneRequest;
 use crate::process::death::{die, Death};
 use crate::process::Errno;
-use crate::signals::slot;
+use crate::signals::{mask, slot, stub};
 use dangless_core::abi::exit::Upcall;
 use dangless_core::address::GuestVirtual;
 use std::io;
@@ -46,6 +46,8 @@ pub type Farewell = dyn Fn(&Program, End) -> Death + Send + Sync;
 struct Shared<'a> {
     thread: &'a mut Thread,
     request: CloneRequest,
+    /// The signals that the thread blocks.
+    mask: u64,
 }
 
 fn last_error() -> Errno {
@@ -59,13 +61,24 @@ fn last_error() -> Errno {
 impl Thread {
     /// Makes a child process: 0 in the child, its id in the parent.
     pub(super) fn make_process(&mut self, request: &CloneRequest) -> Result<i64, Errno> {
+        // A signal that has come is served first, as on Linux, and none comes in between.
+        let mask = mask::set(mask::ALL);
+        if slot::with(slot::Slot::has_recorded) {
+            return Err(Errno(stub::RESTART));
+        }
+        let made = self.make_process_masked(request, mask);
+        mask::set(mask);
+        made
+    }
+
+    fn make_process_masked(&mut self, request: &CloneRequest, mask: u64) -> Result<i64, Errno> {
         let state = self
             .processor
             .vcpu
             .state()
             .map_err(|_| Errno(libc::ENOMEM))?;
         if request.has(VM) {
-            self.lend(request, &state)
+            self.lend(request, &state, mask)
         } else {
             self.copy(request, &state)
         }
@@ -179,7 +192,7 @@ impl Thread {
         let _ = self.program.space.write(GuestVirtual(at), &bytes);
     }
 
-    fn lend(&mut self, request: &CloneRequest, state: &State) -> Result<i64, Errno> {
+    fn lend(&mut self, request: &CloneRequest, state: &State, mask: u64) -> Result<i64, Errno> {
         let calls = self.calls.clone();
         let shared = self.lend_shared_state();
         let (fs_base, was_child, was_lent) = (self.fs_base, self.is_child, self.is_lent);
@@ -187,6 +200,7 @@ impl Thread {
         let mut loan = Shared {
             thread: self,
             request: *request,
+            mask,
         };
         let flags = request.flags & OF_THE_HOST | request.exit_signal as u64;
         // SAFETY: the child starts on this stack, below all that this function uses of it, in a
@@ -223,7 +237,7 @@ impl Thread {
     }
 
     /// Runs the child of a `vfork` to its end.
-    fn run_lent(&mut self, request: &CloneRequest) -> ! {
+    fn run_lent(&mut self, request: &CloneRequest, mask: u64) -> ! {
         // SAFETY: no arguments, no memory.
         let id = unsafe { libc::gettid() };
         self.is_child = true;
@@ -236,6 +250,7 @@ impl Thread {
         }
         self.start_child(request, id);
         self.processor.vcpu.set_rax(0);
+        mask::set(mask);
         let end = self.run();
         self.end_child(end)
     }
@@ -300,6 +315,11 @@ impl Thread {
                 }
             },
         };
+        // What the new program blocks is what this thread does; a signal that has come is served
+        // first.
+        if slot::with(slot::Slot::has_recorded) {
+            return Errno(stub::RESTART);
+        }
         // A child of `vfork` leaves this to its parent.
         let failed = self.leftover.insert(prepared).go();
         self.leftover = None;
@@ -347,6 +367,6 @@ unsafe fn vfork(flags: u64, pidfd: *mut i32, loan: *mut Shared<'_>) -> i64 {
 extern "C" fn run_child(loan: *mut Shared<'_>) -> ! {
     // SAFETY: the parent made it for this call and stands still.
     let loan = unsafe { &mut *loan };
-    let request = loan.request;
-    loan.thread.run_lent(&request)
+    let (request, mask) = (loan.request, loan.mask);
+    loan.thread.run_lent(&request, mask)
 }

@@ -19,6 +19,7 @@
 //! | [`exception`] | page faults and the program's own faults |
 //! | [`diagnose`] | from what went wrong to a report |
 //! | [`run`] | the loop |
+//! | [`deliver`], [`frame`] | the program's signal handlers |
 //! | [`fork`], [`revive`] | child processes |
 //! | [`tick`] | the bound on queued revocations |
 //! | [`epoch`] | memory that waits until every processor has flushed |
@@ -29,11 +30,13 @@ pub mod area;
 mod birth;
 pub mod boot;
 mod crew;
+mod deliver;
 pub mod diagnose;
 mod epoch;
 pub mod exception;
 mod farewell;
 pub mod fork;
+mod frame;
 pub mod host;
 pub mod link;
 mod mapping;

@@ -6,7 +6,9 @@ use super::vcpu::Exit;
 use crate::process::Outcome;
 use crate::report::{Report, SystemCall};
 use crate::signals::{slot, stub};
-use dangless_core::abi::exit::{Upcall, PORT_EXCEPTION, PORT_REQUEST, PORT_SYSCALL};
+use dangless_core::abi::exit::{
+    Upcall, PORT_CHECKPOINT, PORT_EXCEPTION, PORT_REQUEST, PORT_SYSCALL,
+};
 use dangless_core::abi::layout;
 use std::sync::Arc;
 
@@ -68,21 +70,36 @@ impl Thread {
             if self.program.crew.is_stopping() {
                 return End::Thread(0);
             }
-            let served = match self.enter() {
-                Exit::Port(PORT_SYSCALL) => self.serve_syscall(),
-                Exit::Port(PORT_REQUEST) => self.serve_request(),
-                Exit::Port(port) if (PORT_EXCEPTION..PORT_EXCEPTION + 32).contains(&port) => {
-                    self.serve_exception(port - PORT_EXCEPTION)
-                }
-                Exit::Interrupted => self.drain_queue(),
-                Exit::BadMemory => Err(End::Signal(libc::SIGBUS)),
-                Exit::Port(_) | Exit::Refused => Err(End::Signal(libc::SIGSEGV)),
-                Exit::Broken(why) => Err(End::Broken(why)),
-            };
+            let served = self.deliver().and_then(|()| self.step());
             if let Err(end) = served {
                 return end;
             }
         }
+    }
+
+    /// Runs the guest until it stops, and serves what it stopped for.
+    fn step(&mut self) -> Result<(), End> {
+        match self.enter() {
+            Exit::Port(PORT_SYSCALL) => self.serve_syscall(),
+            Exit::Port(PORT_REQUEST) => self.serve_request(),
+            Exit::Port(PORT_CHECKPOINT) => self.checkpoint(),
+            Exit::Port(port) if (PORT_EXCEPTION..PORT_EXCEPTION + 32).contains(&port) => {
+                self.serve_exception(port - PORT_EXCEPTION)
+            }
+            Exit::Interrupted => self.drain_queue(),
+            Exit::BadMemory => self.bad_memory(),
+            Exit::Port(_) | Exit::Refused => Err(End::Signal(libc::SIGSEGV)),
+            Exit::Broken(why) => Err(End::Broken(why)),
+        }
+    }
+
+    /// The host cannot provide the memory: it lies past the end of a mapped file.
+    fn bad_memory(&mut self) -> Result<(), End> {
+        const ADRERR: i32 = 2;
+        if self.fault_handler(libc::SIGBUS, ADRERR, 0, [0, 14, 0])? {
+            return Ok(());
+        }
+        Err(End::Signal(libc::SIGBUS))
     }
 
     /// The thread runs no more; a child process ends here.
@@ -154,6 +171,7 @@ impl Thread {
             Outcome::Value(value) => self.processor.vcpu.set_rax(value as u64),
             Outcome::Exit(status) => return Err(End::Exit(status)),
             Outcome::ThreadExit(status) => return Err(End::Thread(status)),
+            Outcome::Resumed => {}
             Outcome::Killed(signal) => return Err(End::Signal(signal)),
             Outcome::Revoked {
                 call,

@@ -180,6 +180,7 @@ pub fn tss(base: u64) -> [u8; TSS_BYTES] {
             exit::PORT_SYSCALL,
             exit::PORT_REQUEST,
             exit::PORT_UPCALL_DONE,
+            exit::PORT_CHECKPOINT,
         ]
         .iter()
         .any(|&p| p as usize == port);

@@ -12,7 +12,7 @@ use crate::process::clone::CloneRequest;
 use crate::process::picture::Picture;
 use crate::process::{Errno, MapRequest, Outcome, Process};
 use crate::signals::{kick, slot};
-use crate::syscalls::state::{SharedState, ThreadState};
+use crate::syscalls::state::{Action, SharedState, ThreadState};
 use dangless_core::abi::exit::Upcall;
 use dangless_core::abi::layout;
 use dangless_core::address::GuestVirtual;
@@ -64,6 +64,7 @@ impl Thread {
             rflags: 0x202,
             ..kvm_regs::default()
         });
+        thread.take_signals();
         if thread.is_protected() && thread.upcall(Upcall::Start, [0; 3])? != 0 {
             return Err(End::Broken(NO_HEAP.to_owned()));
         }
@@ -295,6 +296,22 @@ impl Process for Thread {
 
     fn picture(&self) -> Picture {
         self.program.picture()
+    }
+
+    fn owns_process(&self) -> bool {
+        self.program.alone || self.is_child
+    }
+
+    fn dispose(&mut self, signal: i32, action: &Action) -> Result<(), Errno> {
+        self.dispose_host(signal, action).map_err(Errno)
+    }
+
+    fn return_from_handler(&mut self) -> bool {
+        self.leave_handler()
+    }
+
+    fn stack_pointer(&self) -> u64 {
+        self.processor.vcpu.registers().rsp
     }
 
     fn thread_state(&mut self) -> &mut ThreadState {

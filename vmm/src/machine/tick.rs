@@ -33,7 +33,7 @@ pub struct Ticker {
 /// Kicks the threads with something waiting; whether there were any.
 fn kick_waiting(crew: &Crew) -> bool {
     let mut any = false;
-    for member in crew.members().iter().filter(|member| member.has_pending()) {
+    for member in crew.members().iter().filter(|member| member.is_waiting()) {
         any = true;
         if member.is_inside() {
             kick::kick(member.id);
@@ -68,7 +68,7 @@ impl Ticker {
                 idle = if kick_waiting(&crew) { 0 } else { idle + 1 };
                 if idle > IDLE {
                     set_ticking(&crew, false);
-                    if !crew.members().iter().any(|member| member.has_pending()) {
+                    if !crew.members().iter().any(|member| member.is_waiting()) {
                         std::thread::park();
                     }
                     idle = 0;

@@ -35,6 +35,17 @@ pub enum Exit {
     Broken(String),
 }
 
+/// The parts of extended state that a processor has, as XCR0 counts them. The tile state needs
+/// permission from the host's kernel; everything else is free.
+pub(super) fn enabled_features(cpuid: &CpuId) -> u64 {
+    let leaf = cpuid
+        .as_slice()
+        .iter()
+        .find(|leaf| leaf.function == 0xd && leaf.index == 0);
+    let features = leaf.map_or(3, |leaf| u64::from(leaf.eax) | u64::from(leaf.edx) << 32);
+    features & !(3 << 17)
+}
+
 /// A virtual processor.
 pub struct Vcpu {
     fd: VcpuFd,
@@ -61,17 +72,11 @@ impl Vcpu {
         vcpu.fd
             .set_cpuid2(cpuid)
             .map_err(HostError::call("KVM_SET_CPUID2"))?;
-        let features = cpuid
-            .as_slice()
-            .iter()
-            .find(|leaf| leaf.function == 0xd && leaf.index == 0)
-            .map_or(3, |leaf| u64::from(leaf.eax) | u64::from(leaf.edx) << 32);
         let mut xcrs = kvm_xcrs {
             nr_xcrs: 1,
             ..kvm_xcrs::default()
         };
-        // The tile state needs permission from the host's kernel; everything else is free.
-        xcrs.xcrs[0].value = features & !(3 << 17);
+        xcrs.xcrs[0].value = enabled_features(cpuid);
         vcpu.fd
             .set_xcrs(&xcrs)
             .map_err(HostError::call("KVM_SET_XCRS"))?;

@@ -6,7 +6,7 @@ pub mod picture;
 
 use crate::exec::Request;
 use crate::memory::user::{Fault, UserMemory};
-use crate::syscalls::state::{SharedState, ThreadState};
+use crate::syscalls::state::{Action, SharedState, ThreadState};
 use clone::CloneRequest;
 use picture::Picture;
 use std::path::Path;
@@ -25,6 +25,8 @@ pub enum Outcome {
     Exit(i32),
     /// The thread ends with this status (0 to 255), and the program if it is the last.
     ThreadExit(i32),
+    /// The program goes on with registers that the call has set.
+    Resumed,
     /// The program dies of this signal.
     Killed(i32),
     /// A pointer argument, or memory that it leads to, is freed heap memory.
@@ -119,6 +121,19 @@ pub trait Process {
     /// # Errors
     /// EINVAL.
     fn detach_segment(&mut self, at: u64) -> Result<(), Errno>;
+    /// Whether the host's process is the program's alone, so that what signals do to it is the
+    /// program's to say.
+    fn owns_process(&self) -> bool;
+    /// Has the host do with a signal what the program wants.
+    ///
+    /// # Errors
+    /// What the host says.
+    fn dispose(&mut self, signal: i32, action: &Action) -> Result<(), Errno>;
+    /// Takes the frame of a signal handler from the stack and goes on where it was interrupted;
+    /// whether there was one.
+    fn return_from_handler(&mut self) -> bool;
+    /// The calling thread's stack pointer.
+    fn stack_pointer(&self) -> u64;
 
     /// The FS base (`arch_prctl`).
     fn fs_base(&self) -> u64;

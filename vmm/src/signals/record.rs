@@ -3,7 +3,7 @@
 use super::mask::{self, bit};
 use super::slot::{self, Recorded, INFO};
 use super::stub;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// Where signals go that arrive on a thread that runs no guest (a process that embeds the VMM).
 static HOME: AtomicI32 = AtomicI32::new(0);
@@ -42,6 +42,8 @@ extern "C" {
 pub enum Disposition {
     /// The default action.
     Default,
+    /// The default action with these `sa_flags` of the program.
+    DefaultWith(u64),
     /// Nothing.
     Ignore,
     /// It is recorded for the program's handler; the `sa_flags` of the program.
@@ -55,6 +57,7 @@ pub enum Disposition {
 pub fn dispose(signal: i32, disposition: Disposition) -> Result<(), i32> {
     let (handler, flags) = match disposition {
         Disposition::Default => (libc::SIG_DFL, 0),
+        Disposition::DefaultWith(flags) => (libc::SIG_DFL, flags & PASSED),
         Disposition::Ignore => (libc::SIG_IGN, 0),
         Disposition::Record(flags) => (
             record as *const () as usize,
@@ -84,6 +87,46 @@ pub fn dispose(signal: i32, disposition: Disposition) -> Result<(), i32> {
     Err(std::io::Error::last_os_error()
         .raw_os_error()
         .unwrap_or(libc::EINVAL))
+}
+
+/// Whether this process was started with `SIGPIPE` ignored, which Rust's own start-up hides.
+static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// Notes what the process was started with, before Rust's start-up changes it.
+extern "C" fn note_start() {
+    PIPE_IGNORED.store(is_ignored(libc::SIGPIPE), Ordering::SeqCst);
+}
+
+#[used]
+#[link_section = ".init_array"]
+static NOTE_START: extern "C" fn() = note_start;
+
+fn is_ignored(signal: i32) -> bool {
+    let mut action = KernelAction::default();
+    // SAFETY: the structure is the kernel's, and ours.
+    unsafe {
+        let none = std::ptr::null::<KernelAction>();
+        libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut action, 8);
+    }
+    action.handler == libc::SIG_IGN
+}
+
+/// Gives the signals that Rust's start-up took for itself back to the program, whose process this
+/// is; the signals that it was started with ignored.
+#[must_use]
+pub fn hand_over() -> Vec<i32> {
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // A signal that exists can be set.
+        let _ = dispose(signal, Disposition::Default);
+    }
+    let pipe = if PIPE_IGNORED.load(Ordering::SeqCst) {
+        Disposition::Ignore
+    } else {
+        Disposition::Default
+    };
+    // As above.
+    let _ = dispose(libc::SIGPIPE, pipe);
+    (1..=64).filter(|&signal| is_ignored(signal)).collect()
 }
 
 /// Makes the calling thread the one that takes signals which arrive elsewhere.

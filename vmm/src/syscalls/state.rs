@@ -1,5 +1,6 @@
 //! What the handlers keep between calls, for a process and for each of its threads.
 
+use crate::signals::mask::{bit, UNBLOCKABLE};
 use std::collections::BTreeMap;
 
 /// What the handlers keep for a process.
@@ -7,13 +8,13 @@ use std::collections::BTreeMap;
 pub struct SharedState {
     /// Limits on the address space, which must not bind the VMM: soft and hard, by resource.
     pub limits: BTreeMap<u32, [u64; 2]>,
+    /// What the process does with signals.
+    pub actions: Actions,
 }
 
 /// What the handlers keep for a thread.
 #[derive(Clone, Debug, Default)]
 pub struct ThreadState {
-    /// Signal dispositions, mask and pending signals.
-    pub signals: Signals,
     /// The alternate signal stack.
     pub stack: AlternateStack,
     /// Where the thread's id is cleared at its end (`set_tid_address`).
@@ -35,6 +36,26 @@ pub struct Action {
     pub mask: u64,
 }
 
+impl Action {
+    /// Whether the default action is taken.
+    #[must_use]
+    pub const fn is_default(&self) -> bool {
+        self.handler == libc::SIG_DFL as u64
+    }
+
+    /// Whether the signal is ignored.
+    #[must_use]
+    pub const fn is_ignore(&self) -> bool {
+        self.handler == libc::SIG_IGN as u64
+    }
+
+    /// Whether a handler runs.
+    #[must_use]
+    pub const fn is_handled(&self) -> bool {
+        !self.is_default() && !self.is_ignore()
+    }
+}
+
 /// An alternate signal stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlternateStack {
@@ -46,6 +67,9 @@ pub struct AlternateStack {
     pub size: u64,
 }
 
+/// `SS_AUTODISARM`, which libc has no name for.
+pub const AUTODISARM: i32 = i32::MIN;
+
 impl Default for AlternateStack {
     fn default() -> Self {
         Self {
@@ -56,146 +80,73 @@ impl Default for AlternateStack {
     }
 }
 
-/// What becomes of a signal that the process sends to itself.
+impl AlternateStack {
+    /// Whether a thread with this stack pointer runs on it.
+    #[must_use]
+    pub const fn is_in_use(&self, sp: u64) -> bool {
+        self.flags & AUTODISARM == 0
+            && self.size != 0
+            && sp > self.base
+            && sp - self.base <= self.size
+    }
+}
+
+/// Number of signals.
+pub const SIGNALS: i32 = 64;
+
+/// What a process does with each signal.
+#[derive(Clone, Debug)]
+pub struct Actions([Action; SIGNALS as usize]);
+
+impl Default for Actions {
+    fn default() -> Self {
+        Self([Action::default(); SIGNALS as usize])
+    }
+}
+
+impl Actions {
+    /// The action for a signal; `None` for a number that is no signal.
+    #[must_use]
+    pub fn get(&self, signal: i32) -> Option<Action> {
+        let place = usize::try_from(signal).ok()?.checked_sub(1)?;
+        self.0.get(place).copied()
+    }
+
+    /// Sets an action; whether the signal allows it.
+    pub fn set(&mut self, signal: i32, mut action: Action) -> bool {
+        if bit(signal) & UNBLOCKABLE != 0 {
+            return false;
+        }
+        action.mask &= !UNBLOCKABLE;
+        let place = usize::try_from(signal)
+            .ok()
+            .and_then(|signal| signal.checked_sub(1));
+        let Some(slot) = place.and_then(|place| self.0.get_mut(place)) else {
+            return false;
+        };
+        *slot = action;
+        true
+    }
+}
+
+/// What a signal does by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub enum ByDefault {
     /// Nothing.
     Ignored,
-    /// It waits until it is unblocked.
-    Pending,
     /// The process stops until it is continued.
     Stops,
     /// The process dies of it.
     Kills,
 }
 
-/// Number of signals.
-pub const SIGNALS: i32 = 64;
-
-/// Dispositions, mask and pending signals.
-///
-/// Handlers are kept and given back faithfully, but none is run: a signal with a handler kills the
-/// process as if it had none.
-#[derive(Clone, Debug)]
-pub struct Signals {
-    actions: [Action; SIGNALS as usize],
-    mask: u64,
-    pending: u64,
-}
-
-impl Default for Signals {
-    fn default() -> Self {
-        Self {
-            actions: [Action::default(); SIGNALS as usize],
-            mask: 0,
-            pending: 0,
-        }
-    }
-}
-
-/// The bit of a signal in a mask; 0 for a number that is no signal.
+/// What a signal does by default.
 #[must_use]
-pub const fn bit(signal: i32) -> u64 {
-    if signal >= 1 && signal <= SIGNALS {
-        1 << (signal - 1)
-    } else {
-        0
-    }
-}
-
-/// The signals that nothing blocks, catches or ignores.
-const UNSTOPPABLE: u64 = bit(libc::SIGKILL) | bit(libc::SIGSTOP);
-
-impl Signals {
-    /// The disposition of a signal; `None` for a number that is no signal.
-    #[must_use]
-    pub fn action(&self, signal: i32) -> Option<Action> {
-        self.actions
-            .get(usize::try_from(signal).ok()?.checked_sub(1)?)
-            .copied()
-    }
-
-    /// Sets a disposition; whether the signal allows it.
-    pub fn set_action(&mut self, signal: i32, mut action: Action) -> bool {
-        if bit(signal) & UNSTOPPABLE != 0 {
-            return false;
-        }
-        action.mask &= !UNSTOPPABLE;
-        let place = usize::try_from(signal)
-            .ok()
-            .and_then(|signal| signal.checked_sub(1));
-        let Some(slot) = place.and_then(|place| self.actions.get_mut(place)) else {
-            return false;
-        };
-        *slot = action;
-        if self.is_ignored(signal) {
-            self.pending &= !bit(signal);
-        }
-        true
-    }
-
-    /// The blocked signals.
-    #[must_use]
-    pub const fn mask(&self) -> u64 {
-        self.mask
-    }
-
-    /// Sets the blocked signals.
-    pub fn set_mask(&mut self, mask: u64) {
-        self.mask = mask & !UNSTOPPABLE;
-    }
-
-    /// The signals that wait to be unblocked.
-    #[must_use]
-    pub const fn pending(&self) -> u64 {
-        self.pending
-    }
-
-    /// Takes the first pending signal of a set.
-    pub fn take(&mut self, set: u64) -> Option<i32> {
-        let waiting = self.pending & set;
-        if waiting == 0 {
-            return None;
-        }
-        let signal = waiting.trailing_zeros() as i32 + 1;
-        self.pending &= !bit(signal);
-        Some(signal)
-    }
-
-    /// Takes the first pending signal that `mask` does not block, and says what becomes of it.
-    pub fn deliver(&mut self, mask: u64) -> Option<(i32, Delivery)> {
-        let signal = self.take(!(mask & !UNSTOPPABLE))?;
-        Some((signal, self.effect(signal)))
-    }
-
-    /// The process sends itself a signal. A blocked one waits even if it is ignored now.
-    pub fn raise(&mut self, signal: i32) -> Delivery {
-        if bit(signal) & self.mask != 0 {
-            self.pending |= bit(signal);
-            return Delivery::Pending;
-        }
-        self.effect(signal)
-    }
-
-    fn effect(&self, signal: i32) -> Delivery {
-        let handled = self.action(signal).is_some_and(|action| action.handler > 1);
-        match signal {
-            _ if self.is_ignored(signal) => Delivery::Ignored,
-            libc::SIGSTOP => Delivery::Stops,
-            libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU if !handled => Delivery::Stops,
-            _ => Delivery::Kills,
-        }
-    }
-
-    fn is_ignored(&self, signal: i32) -> bool {
-        match self.action(signal).map(|action| action.handler) {
-            Some(handler) if handler == libc::SIG_IGN as u64 => true,
-            Some(handler) if handler == libc::SIG_DFL as u64 => matches!(
-                signal,
-                libc::SIGCHLD | libc::SIGURG | libc::SIGWINCH | libc::SIGCONT
-            ),
-            _ => false,
-        }
+pub const fn by_default(signal: i32) -> ByDefault {
+    match signal {
+        libc::SIGCHLD | libc::SIGURG | libc::SIGWINCH | libc::SIGCONT => ByDefault::Ignored,
+        libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => ByDefault::Stops,
+        _ => ByDefault::Kills,
     }
 }
 
@@ -203,41 +154,33 @@ impl Signals {
 mod tests {
     use super::*;
 
-    fn with_handler(handler: usize) -> Action {
-        Action {
-            handler: handler as u64,
-            ..Action::default()
-        }
-    }
-
-    #[test]
-    fn default_signals_kill_are_ignored_or_stop() {
-        let mut signals = Signals::default();
-        assert_eq!(signals.raise(libc::SIGTERM), Delivery::Kills);
-        assert_eq!(signals.raise(libc::SIGCHLD), Delivery::Ignored);
-        assert_eq!(signals.raise(libc::SIGTSTP), Delivery::Stops);
-    }
-
-    #[test]
-    fn a_blocked_signal_pends_until_it_is_let_in_or_ignored() {
-        let mut signals = Signals::default();
-        signals.set_mask(bit(libc::SIGUSR1));
-        assert_eq!(signals.raise(libc::SIGUSR1), Delivery::Pending);
-        assert_eq!(signals.deliver(signals.mask()), None);
-        assert_eq!(signals.deliver(0), Some((libc::SIGUSR1, Delivery::Kills)));
-        assert_eq!(signals.raise(libc::SIGUSR1), Delivery::Pending);
-        assert!(signals.set_action(libc::SIGUSR1, with_handler(libc::SIG_IGN)));
-        assert_eq!(signals.pending(), 0);
-    }
-
     #[test]
     fn kill_and_stop_cannot_be_changed() {
-        let mut signals = Signals::default();
-        assert!(!signals.set_action(libc::SIGKILL, with_handler(libc::SIG_IGN)));
-        signals.set_mask(u64::MAX);
-        assert_eq!(signals.raise(libc::SIGKILL), Delivery::Kills);
-        assert!(!signals.set_action(0, Action::default()));
-        assert!(!signals.set_action(65, Action::default()));
-        assert!(!signals.set_action(i32::MIN, Action::default()));
+        let mut actions = Actions::default();
+        let ignore = Action {
+            handler: libc::SIG_IGN as u64,
+            ..Action::default()
+        };
+        assert!(!actions.set(libc::SIGKILL, ignore));
+        assert!(!actions.set(libc::SIGSTOP, ignore));
+        assert!(!actions.set(0, ignore));
+        assert!(!actions.set(65, ignore));
+        assert!(!actions.set(i32::MIN, ignore));
+        assert!(actions.set(64, ignore));
+        assert!(actions.get(64).is_some_and(|action| action.is_ignore()));
+        assert!(actions.get(65).is_none());
+    }
+
+    #[test]
+    fn a_stack_is_in_use_between_its_ends() {
+        let stack = AlternateStack {
+            base: 0x1000,
+            flags: 0,
+            size: 0x1000,
+        };
+        assert!(!stack.is_in_use(0x1000));
+        assert!(stack.is_in_use(0x1001) && stack.is_in_use(0x2000));
+        assert!(!stack.is_in_use(0x2001));
+        assert!(!AlternateStack::default().is_in_use(0));
     }
 }

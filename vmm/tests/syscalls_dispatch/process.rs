@@ -9,7 +9,7 @@ use dangless_vmm::process::picture::{Origin, Picture};
 use dangless_vmm::process::{Errno, MapRequest, Outcome, Process};
 use dangless_vmm::syscalls::dispatch;
 use dangless_vmm::syscalls::observer::Observer;
-use dangless_vmm::syscalls::state::{SharedState, ThreadState};
+use dangless_vmm::syscalls::state::{Action, SharedState, ThreadState};
 use dangless_vmm::syscalls::table::{self, entry::Direction};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -344,6 +344,22 @@ impl Process for Fake {
             },
             ..Picture::default()
         }
+    }
+
+    fn owns_process(&self) -> bool {
+        false
+    }
+
+    fn dispose(&mut self, _: i32, _: &Action) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn return_from_handler(&mut self) -> bool {
+        false
+    }
+
+    fn stack_pointer(&self) -> u64 {
+        0
     }
 
     fn thread_state(&mut self) -> &mut ThreadState {

@@ -85,19 +85,6 @@ fn a_blocked_signal_waits() {
     assert_eq!(fake.call(libc::SYS_rt_sigtimedwait, &wait), user as i64);
     assert_eq!(fake.get_word(BASE + 128) as u32, user as u32);
     assert_eq!(fake.error(libc::SYS_rt_sigtimedwait, &wait), libc::EAGAIN);
-    // Let in by a call's mask, or by unblocking it.
-    assert_eq!(fake.call(libc::SYS_kill, &[process, user]), 0);
-    fake.put_words(BASE + 32, &[0]);
-    let killed = Outcome::Killed(libc::SIGUSR1);
-    assert_eq!(
-        fake.outcome(libc::SYS_ppoll, &[0, 0, 0, BASE + 32, 8]),
-        killed
-    );
-    assert_eq!(fake.call(libc::SYS_kill, &[process, user]), 0);
-    assert_eq!(
-        fake.outcome(libc::SYS_rt_sigprocmask, &[SET, BASE + 32, 0, 8]),
-        killed
-    );
 }
 
 #[test]
@@ -139,15 +126,34 @@ fn the_alternate_stack_is_kept() {
 }
 
 #[test]
-fn timers_cannot_be_armed() {
+fn timers_are_the_hosts() {
     let (mut fake, ..) = fake();
     assert_eq!(fake.call(libc::SYS_alarm, &[0]), 0);
-    assert_eq!(fake.error(libc::SYS_alarm, &[1]), libc::ENOSYS);
-    fake.put_words(BASE, &[0, 0, 1, 0]);
-    assert_eq!(fake.error(libc::SYS_setitimer, &[0, BASE, 0]), libc::ENOSYS);
     assert_eq!(fake.call(libc::SYS_getitimer, &[0, BASE]), 0);
     assert_eq!(fake.get(BASE, 32), [0; 32]);
-    assert_eq!(fake.call(libc::SYS_setitimer, &[0, BASE, BASE + 64]), 0);
+    // One that tells nobody: SIGEV_NONE.
+    fake.put_words(BASE, &[0, 1 << 32, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(fake.call(libc::SYS_timer_create, &[1, BASE, BASE + 64]), 0);
+    let timer = fake.get_word(BASE + 64) & 0xffff_ffff;
+    fake.put_words(BASE, &[0, 0, 1000, 0]);
+    assert_eq!(fake.call(libc::SYS_timer_settime, &[timer, 0, BASE, 0]), 0);
+    assert_eq!(fake.call(libc::SYS_timer_gettime, &[timer, BASE]), 0);
+    assert!((990..=1000).contains(&fake.get_word(BASE + 16)));
+    assert_eq!(fake.call(libc::SYS_timer_delete, &[timer]), 0);
+    assert_eq!(fake.error(libc::SYS_timer_delete, &[timer]), libc::EINVAL);
+}
+
+#[test]
+fn the_vmms_own_signal_is_never_blocked() {
+    let (mut fake, ..) = fake();
+    fake.put_words(BASE, &[u64::MAX, 0]);
+    assert_eq!(fake.call(libc::SYS_rt_sigprocmask, &[SET, BASE, 0, 8]), 0);
+    assert_eq!(
+        fake.call(libc::SYS_rt_sigprocmask, &[SET, 0, BASE + 64, 8]),
+        0
+    );
+    let unblocked = bit(libc::SIGKILL) | bit(libc::SIGSTOP) | bit(libc::SIGSTKFLT);
+    assert_eq!(fake.get_word(BASE + 64), !unblocked);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::bounce::{self, Bounce};
 use super::host;
 use super::names::{self, Own};
 use crate::memory::user::{Access, Fault};
+use crate::signals::mask;
 use crate::syscalls::call::{Call, Stop};
-use crate::syscalls::handlers::sending;
 use crate::syscalls::table::entry::{Block, Direction, Extent, Filled, Follow, Kind};
 use dangless_core::address::GuestVirtual;
 use std::ffi::CString;
@@ -39,11 +39,13 @@ enum Held {
 }
 
 /// The arguments of one call. It must stay where it is between `stage` and `collect`: the kernel is
-/// given the address of `words`.
+/// given the addresses of `words` and `masks`.
 #[derive(Default)]
 pub struct Staging {
     held: [Held; 6],
     words: [i32; 6],
+    /// A signal mask, then its address and size for `pselect6`.
+    masks: [u64; 3],
 }
 
 impl Staging {
@@ -51,8 +53,7 @@ impl Staging {
     ///
     /// # Errors
     /// EBADF for the VMM's descriptors, a report of a freed pointer, ENAMETOOLONG and EINVAL for
-    /// strings and masks that Linux would refuse, the end of the program if the call lets in a
-    /// signal that kills.
+    /// strings and masks that Linux would refuse.
     pub fn stage(&mut self, call: &mut Call<'_>, given: &[(usize, u64)]) -> Result<[u64; 6], Stop> {
         let mut host = [0; 6];
         let entry = call.entry;
@@ -87,18 +88,9 @@ impl Staging {
                     host[index] = self.descriptor_set(call, index, at, &mut host)?;
                 }
                 Kind::SignalMask { size } => {
-                    let bytes = call.argument(size);
-                    allow(call, index, at, bytes)?;
-                    host[index] = 0;
+                    host[index] = self.mask(call, index, at, call.argument(size))?;
                 }
-                Kind::SignalMaskPair => {
-                    if at != 0 {
-                        let mask = call.read_u64(index, at)?;
-                        let bytes = call.read_u64(index, at.wrapping_add(8))?;
-                        allow(call, index, mask, bytes)?;
-                    }
-                    host[index] = 0;
-                }
+                Kind::SignalMaskPair => host[index] = self.mask_pair(call, index, at)?,
                 // A pointer that nobody translated must not reach the host.
                 Kind::Vector { .. } | Kind::Pointer(_) => host[index] = 0,
                 // Set together with the memory it measures.
@@ -115,6 +107,32 @@ impl Staging {
             }
         }
         Ok(host)
+    }
+
+    /// A copy of a signal mask, without the VMM's own signal.
+    fn mask(&mut self, call: &Call<'_>, index: usize, at: u64, size: u64) -> Result<u64, Stop> {
+        if at == 0 {
+            return Ok(0);
+        }
+        if size != 8 {
+            return Err(Stop::Errno(libc::EINVAL));
+        }
+        self.masks[0] = call.read_u64(index, at)? & mask::ALL;
+        Ok(self.masks.as_ptr() as u64)
+    }
+
+    /// A copy of `pselect6`'s pair of a pointer to a mask and its size.
+    fn mask_pair(&mut self, call: &Call<'_>, index: usize, at: u64) -> Result<u64, Stop> {
+        if at == 0 {
+            return Ok(0);
+        }
+        let (mask, size) = (
+            call.read_u64(index, at)?,
+            call.read_u64(index, at.wrapping_add(8))?,
+        );
+        self.masks[1] = self.mask(call, index, mask, size)?;
+        self.masks[2] = 8;
+        Ok(self.masks.as_ptr().wrapping_add(1) as u64)
     }
 
     /// Writes back what the kernel filled, and gives the call's value.
@@ -394,18 +412,6 @@ impl Staging {
         }
         Ok(self.hold(index, Held::Copy(copy, Filled::Whole, Direction::InOut)))
     }
-}
-
-/// Lets in what the temporary mask at `at` does not block: a pending signal that kills does so now.
-fn allow(call: &mut Call<'_>, index: usize, at: u64, size: u64) -> Result<(), Stop> {
-    if at == 0 {
-        return Ok(());
-    }
-    if size != 8 {
-        return Err(Stop::Errno(libc::EINVAL));
-    }
-    let mask = call.read_u64(index, at)?;
-    sending::settle(call, mask)
 }
 
 /// The string at `at`; `None` where it cannot be read.

@@ -7,7 +7,7 @@
 //! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
 //! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
 //! | [`memory`], [`placement`] | the address space |
-//! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`], [`timers`] | the process |
+//! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`] | the process |
 //! | [`signals`], [`stacks`], [`sending`] | signals |
 //! | [`exchange`], [`shm`] | System V messages, semaphores and shared memory |
 //! | [`peering`], [`comparing`] | a process by its id |
@@ -43,6 +43,5 @@ pub mod shm;
 pub mod signals;
 pub mod stacks;
 pub mod threads;
-pub mod timers;
 pub mod transfer;
 pub mod word;

@@ -1,10 +1,11 @@
-//! Sending signals. To others they go through the host; to itself the process is answered here,
-//! for on the host it is the VMM.
+//! Sending signals: through the host, which keeps them. The process's own death is told to the VMM
+//! instead; so are signals to itself in a process that it shares with others.
 
 use crate::process::Outcome;
+use crate::signals::mask;
 use crate::syscalls::call::{Call, Stop};
-use crate::syscalls::engine::{forward, forward_with, host};
-use crate::syscalls::state::{Delivery, SIGNALS};
+use crate::syscalls::engine::{checked, forward, forward_with, host};
+use crate::syscalls::state::{by_default, ByDefault};
 
 /// `kill`. To the whole group of the process only the process itself is told.
 ///
@@ -12,7 +13,7 @@ use crate::syscalls::state::{Delivery, SIGNALS};
 /// The end of the program; EPERM for every process at once.
 pub fn kill(call: &mut Call<'_>) -> Result<i64, Stop> {
     let (target, signal) = (call.int(0), call.int(1));
-    let own_group = host::commit(libc::SYS_getpgrp, [0; 6]);
+    let own_group = host::ask(libc::SYS_getpgrp, [0; 6]);
     match target {
         -1 => Err(Stop::Errno(libc::EPERM)),
         0 => to_self(call, signal),
@@ -84,63 +85,74 @@ pub fn by_descriptor(call: &mut Call<'_>) -> Result<i64, Stop> {
     forward_with(call, &[(2, 0)])
 }
 
-/// The process's own `SIGPIPE` after a write to a pipe that nobody reads: the VMM ignores the
-/// host's.
+/// The program's `SIGPIPE` after a write to a pipe that nobody reads: a process that embeds the VMM
+/// usually ignores the host's.
 ///
 /// # Errors
 /// The end of the program.
 pub fn broken_pipe(call: &mut Call<'_>, value: i64) -> Result<i64, Stop> {
-    if value == -i64::from(libc::EPIPE) {
+    if value == -i64::from(libc::EPIPE) && !call.process.owns_process() {
         to_self(call, libc::SIGPIPE)?;
     }
     Ok(value)
-}
-
-/// Lets in the pending signals that `mask` does not block.
-///
-/// # Errors
-/// The end of the program.
-pub fn settle(call: &mut Call<'_>, mask: u64) -> Result<(), Stop> {
-    while let Some((signal, delivery)) = call.state().signals.deliver(mask) {
-        act(signal, delivery)?;
-    }
-    Ok(())
 }
 
 fn to_self(call: &mut Call<'_>, signal: i32) -> Result<i64, Stop> {
     if signal == 0 {
         return Ok(0);
     }
-    if !(1..=SIGNALS).contains(&signal) {
+    let Some(action) = call.shared().actions.get(signal) else {
         return Err(Stop::Errno(libc::EINVAL));
+    };
+    let blocked = mask::get() & mask::bit(signal) != 0;
+    if action.is_default() && !blocked && by_default(signal) == ByDefault::Kills {
+        // Told to the VMM, so that it can say goodbye; then the process dies of it.
+        return Err(Stop::End(Outcome::Killed(signal)));
     }
-    let delivery = call.state().signals.raise(signal);
-    act(signal, delivery)?;
-    Ok(0)
+    if call.process.owns_process() {
+        return forward(call);
+    }
+    // Other programs and the one that embeds them live in the same process: the signal is for the
+    // calling thread.
+    if action.is_default() && !blocked {
+        return match by_default(signal) {
+            ByDefault::Stops => {
+                let own = u64::from(std::process::id());
+                let stop = libc::SIGSTOP as u64;
+                checked(host::commit(libc::SYS_kill, [own, stop, 0, 0, 0, 0]))
+            }
+            _ => Ok(0),
+        };
+    }
+    if action.is_ignore() && !blocked {
+        return Ok(0);
+    }
+    call.process.dispose(signal, &action)?;
+    let own = u64::from(std::process::id());
+    let thread = host::ask(libc::SYS_gettid, [0; 6]) as u64;
+    let tell = [own, thread, signal as u64, 0, 0, 0];
+    checked(host::commit(libc::SYS_tgkill, tell))
 }
 
 fn to_thread(call: &mut Call<'_>, thread: i32, signal: i32) -> Result<i64, Stop> {
     if thread <= 0 {
         return Err(Stop::Errno(libc::EINVAL));
     }
-    if is_own(thread) {
+    if i64::from(thread) == host::ask(libc::SYS_gettid, [0; 6]) {
         return to_self(call, signal);
     }
-    // Not one of ours: the kernel says whether it exists.
-    forward(call)
-}
-
-fn act(signal: i32, delivery: Delivery) -> Result<(), Stop> {
-    match delivery {
-        Delivery::Ignored | Delivery::Pending => Ok(()),
-        Delivery::Stops => {
-            // Job control is between the whole process and its shell.
-            let own = u64::from(std::process::id());
-            let stop = host::commit(libc::SYS_kill, [own, libc::SIGSTOP as u64, 0, 0, 0, 0]);
-            crate::syscalls::engine::checked(stop).map(|_| ())
+    if !call.process.owns_process() && is_own(thread) && signal != 0 {
+        let action = call.shared().actions.get(signal);
+        let action = action.ok_or(Stop::Errno(libc::EINVAL))?;
+        if action.is_default() && by_default(signal) == ByDefault::Kills {
+            return Err(Stop::End(Outcome::Killed(signal)));
         }
-        Delivery::Kills => Err(Stop::End(Outcome::Killed(signal))),
+        if !action.is_handled() {
+            return Ok(0);
+        }
     }
+    // The kernel says whether it exists, and what becomes of it.
+    forward(call)
 }
 
 /// Whether the number names a thread of this process.
@@ -153,5 +165,5 @@ fn is_own(number: i32) -> bool {
     }
     // Signal 0 to a thread of another process's group fails.
     let own = u64::from(std::process::id());
-    host::commit(libc::SYS_tgkill, [own, number as u64, 0, 0, 0, 0]) == 0
+    host::ask(libc::SYS_tgkill, [own, number as u64, 0, 0, 0, 0]) == 0
 }

@@ -1,11 +1,11 @@
-//! Signal dispositions, the mask, and waiting for signals.
+//! Signal actions, the mask, and waiting for signals. The mask and the pending signals are those of
+//! the host thread.
 
-use super::sending;
 use crate::process::Outcome;
+use crate::signals::mask;
 use crate::syscalls::call::{Call, Stop};
-use crate::syscalls::engine::host;
+use crate::syscalls::engine::{forward_with, host};
 use crate::syscalls::state::Action;
-use std::time::Duration;
 
 /// `rt_sigaction`
 ///
@@ -20,13 +20,20 @@ pub fn action(call: &mut Call<'_>) -> Result<i64, Stop> {
     } else {
         Some(read_action(call, new_at)?)
     };
-    let Some(old) = call.state().signals.action(signal) else {
-        return Err(Stop::Errno(libc::EINVAL));
+    let old = {
+        let mut shared = call.shared();
+        let Some(old) = shared.actions.get(signal) else {
+            return Err(Stop::Errno(libc::EINVAL));
+        };
+        if let Some(new) = new {
+            if !shared.actions.set(signal, new) {
+                return Err(Stop::Errno(libc::EINVAL));
+            }
+        }
+        old
     };
     if let Some(new) = new {
-        if !call.state().signals.set_action(signal, new) {
-            return Err(Stop::Errno(libc::EINVAL));
-        }
+        call.process.dispose(signal, &new)?;
     }
     if old_at != 0 {
         let mut bytes = [0u8; 32];
@@ -45,57 +52,43 @@ pub fn action(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// `rt_sigprocmask`
 ///
 /// # Errors
-/// EINVAL, EFAULT, a report of a freed pointer; the end of the program by a signal let in.
+/// EINVAL, EFAULT, a report of a freed pointer.
 pub fn mask(call: &mut Call<'_>) -> Result<i64, Stop> {
-    let [_, new_at, old_at, size, ..] = call.arguments;
+    let [how, new_at, old_at, size, ..] = call.arguments;
     check_size(size)?;
-    let old = call.state().signals.mask();
-    if new_at != 0 {
-        let set = call.read_u64(1, new_at)?;
-        let new = match call.int(0) {
-            libc::SIG_BLOCK => old | set,
-            libc::SIG_UNBLOCK => old & !set,
-            libc::SIG_SETMASK => set,
-            _ => return Err(Stop::Errno(libc::EINVAL)),
-        };
-        call.state().signals.set_mask(new);
-    }
+    let new = if new_at == 0 {
+        0
+    } else {
+        call.read_u64(1, new_at)? & mask::ALL
+    };
     if old_at != 0 {
+        // Where it cannot be written nothing changes.
+        let now = mask::get();
+        call.write(2, old_at, &now.to_le_bytes())?;
+    }
+    let pointer = if new_at == 0 {
+        0
+    } else {
+        &raw const new as u64
+    };
+    let mut old = 0u64;
+    let old_pointer = &raw mut old as u64;
+    let value = host::commit(call.entry.number, [how, pointer, old_pointer, 8, 0, 0]);
+    if value == 0 && old_at != 0 {
         call.write(2, old_at, &old.to_le_bytes())?;
     }
-    let mask = call.state().signals.mask();
-    sending::settle(call, mask)?;
-    Ok(0)
-}
-
-/// `rt_sigpending`
-///
-/// # Errors
-/// EINVAL, EFAULT, a report of a freed pointer.
-pub fn pending(call: &mut Call<'_>) -> Result<i64, Stop> {
-    let size = call.argument(1);
-    if size > 8 {
-        return Err(Stop::Errno(libc::EINVAL));
-    }
-    let signals = &call.state().signals;
-    let set = (signals.pending() & signals.mask()).to_le_bytes();
-    call.write(
-        0,
-        call.argument(0),
-        set.get(..size as usize).unwrap_or(&set),
-    )?;
-    Ok(0)
+    Ok(value)
 }
 
 /// `rt_sigsuspend`
 ///
 /// # Errors
-/// EINVAL, EFAULT, a report of a freed pointer; the end of the program by a signal let in.
+/// EINVAL, EFAULT, a report of a freed pointer.
 pub fn suspend(call: &mut Call<'_>) -> Result<i64, Stop> {
     check_size(call.argument(1))?;
-    let mask = call.read_u64(0, call.argument(0))?;
-    sending::settle(call, mask)?;
-    Ok(host::commit(libc::SYS_pause, [0; 6]))
+    let mask = call.read_u64(0, call.argument(0))? & mask::ALL;
+    let pointer = &raw const mask as u64;
+    Ok(host::commit(call.entry.number, [pointer, 8, 0, 0, 0, 0]))
 }
 
 /// `rt_sigtimedwait`
@@ -103,44 +96,32 @@ pub fn suspend(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// # Errors
 /// EINVAL, EFAULT, a report of a freed pointer.
 pub fn timed_wait(call: &mut Call<'_>) -> Result<i64, Stop> {
-    let [set_at, info_at, time_at, size, ..] = call.arguments;
-    check_size(size)?;
-    let set = call.read_u64(0, set_at)?;
-    let time = match time_at {
-        0 => None,
-        at => {
-            let seconds = call.read_u64(2, at)?;
-            let nanoseconds = call.read_u64(2, at.wrapping_add(8))?;
-            if i64::try_from(seconds).is_err() || nanoseconds >= 1_000_000_000 {
-                return Err(Stop::Errno(libc::EINVAL));
-            }
-            Some(Duration::new(seconds, nanoseconds as u32))
-        }
-    };
-    if let Some(signal) = call.state().signals.take(set) {
-        if info_at != 0 {
-            call.write(1, info_at, &own_info(signal))?;
-        }
-        return Ok(i64::from(signal));
-    }
-    // Only the process itself could send one, and it waits here.
-    let Some(time) = time else {
-        return Ok(host::commit(libc::SYS_pause, [0; 6]));
-    };
-    let wait = [time.as_secs(), u64::from(time.subsec_nanos())];
-    match host::commit(libc::SYS_nanosleep, [wait.as_ptr() as u64, 0, 0, 0, 0, 0]) {
-        0 => Err(Stop::Errno(libc::EAGAIN)),
-        interrupted => Ok(interrupted),
-    }
+    check_size(call.argument(3))?;
+    let set = call.read_u64(0, call.argument(0))? & mask::ALL;
+    forward_with(call, &[(0, &raw const set as u64)])
 }
 
-/// `rt_sigreturn`: no handler was ever entered, so there is no frame to return by, and Linux
-/// answers a frame it cannot read with `SIGSEGV`.
+/// `signalfd`, `signalfd4`
 ///
 /// # Errors
-/// The end of the program.
-pub fn sigreturn(_: &mut Call<'_>) -> Result<i64, Stop> {
-    Err(Stop::End(Outcome::Killed(libc::SIGSEGV)))
+/// EINVAL, EFAULT, EBADF, a report of a freed pointer.
+pub fn descriptor(call: &mut Call<'_>) -> Result<i64, Stop> {
+    check_size(call.argument(2))?;
+    let set = call.read_u64(1, call.argument(1))? & mask::ALL;
+    forward_with(call, &[(1, &raw const set as u64)])
+}
+
+/// `rt_sigreturn`
+///
+/// # Errors
+/// That the program goes on where its handler interrupted it; its death by `SIGSEGV` if the frame
+/// is none.
+pub fn sigreturn(call: &mut Call<'_>) -> Result<i64, Stop> {
+    Err(Stop::End(if call.process.return_from_handler() {
+        Outcome::Resumed
+    } else {
+        Outcome::Killed(libc::SIGSEGV)
+    }))
 }
 
 fn check_size(size: u64) -> Result<(), Stop> {
@@ -157,14 +138,4 @@ fn read_action(call: &Call<'_>, at: u64) -> Result<Action, Stop> {
         restorer: call.read_u64(1, at.wrapping_add(16))?,
         mask: call.read_u64(1, at.wrapping_add(24))?,
     })
-}
-
-/// `siginfo_t` of a signal that the process sent to itself.
-fn own_info(signal: i32) -> [u8; 128] {
-    let mut info = [0u8; 128];
-    let user = host::commit(libc::SYS_getuid, [0; 6]) as u32;
-    info[..4].copy_from_slice(&signal.to_le_bytes());
-    info[16..20].copy_from_slice(&std::process::id().to_le_bytes());
-    info[20..24].copy_from_slice(&user.to_le_bytes());
-    info
 }

@@ -2,8 +2,9 @@
 
 use super::host;
 use crate::process::picture::{Behind, Picture};
+use crate::signals::mask::bit;
 use crate::syscalls::call::Call;
-use crate::syscalls::state::{bit, Signals, SIGNALS};
+use crate::syscalls::state::{Actions, SIGNALS};
 use dangless_core::address::PAGE_SIZE;
 
 /// Bytes of mappings, by kind.
@@ -44,24 +45,25 @@ impl Sizes {
     }
 }
 
-/// The masks of a thread's signals: pending, blocked, ignored, caught.
-fn masks(signals: &Signals) -> [u64; 4] {
+/// The signals that the process ignores and catches. What is pending and blocked is the host
+/// thread's own.
+fn masks(actions: &Actions) -> [u64; 2] {
     let (mut ignored, mut caught) = (0, 0);
     for signal in 1..=SIGNALS {
-        match signals.action(signal).map_or(0, |action| action.handler) {
+        match actions.get(signal).map_or(0, |action| action.handler) {
             handler if handler == libc::SIG_DFL as u64 => {}
             handler if handler == libc::SIG_IGN as u64 => ignored |= bit(signal),
             _ => caught |= bit(signal),
         }
     }
-    [signals.pending(), signals.mask(), ignored, caught]
+    [ignored, caught]
 }
 
 /// `status`
 #[must_use]
 pub fn status(call: &mut Call<'_>, picture: &Picture) -> Vec<u8> {
     let sizes = Sizes::of(picture);
-    let [pending, blocked, ignored, caught] = masks(&call.state().signals);
+    let [ignored, caught] = masks(&call.shared().actions);
     let kilobytes = |bytes: u64| format!("{:8} kB", bytes / 1024);
     let mask = |mask: u64| format!("{mask:016x}");
     let own = [
@@ -72,8 +74,6 @@ pub fn status(call: &mut Call<'_>, picture: &Picture) -> Vec<u8> {
         ("VmExe", kilobytes(sizes.code)),
         ("VmLib", kilobytes(sizes.library)),
         ("Threads", picture.threads.len().max(1).to_string()),
-        ("SigPnd", mask(pending)),
-        ("SigBlk", mask(blocked)),
         ("SigIgn", mask(ignored)),
         ("SigCgt", mask(caught)),
         ("Seccomp", "0".to_owned()),
@@ -105,8 +105,8 @@ pub fn stat(call: &mut Call<'_>, picture: &Picture) -> Vec<u8> {
     };
     let mut fields: Vec<String> = rest.split(' ').map(str::to_owned).collect();
     let origin = &picture.origin;
-    let [pending, blocked, ignored, caught] = masks(&call.state().signals);
-    let own: [(usize, u64); 19] = [
+    let [ignored, caught] = masks(&call.shared().actions);
+    let own: [(usize, u64); 17] = [
         (20, picture.threads.len().max(1) as u64),
         (23, Sizes::of(picture).all),
         (26, origin.image.start),
@@ -114,8 +114,6 @@ pub fn stat(call: &mut Call<'_>, picture: &Picture) -> Vec<u8> {
         (28, origin.stack),
         (29, 0),
         (30, 0),
-        (31, pending),
-        (32, blocked),
         (33, ignored),
         (34, caught),
         (35, 0),

@@ -102,7 +102,7 @@ impl Strace {
             Outcome::Killed(signal) => {
                 self.print(&format!("+++ killed by {} +++", values::signal(*signal)));
             }
-            Outcome::Value(_) | Outcome::Revoked { .. } => {}
+            Outcome::Value(_) | Outcome::Revoked { .. } | Outcome::Resumed => {}
         }
     }
 

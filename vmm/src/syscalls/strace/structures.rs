@@ -2,7 +2,8 @@
 
 use super::text::quoted;
 use super::values::{address, octal, signal, words};
-use crate::syscalls::state::{bit, SIGNALS};
+use crate::signals::mask::bit;
+use crate::syscalls::state::SIGNALS;
 use crate::syscalls::table::entry::Shape;
 use crate::syscalls::table::vocabulary::{EPOLL_EVENTS, POLL_EVENTS};
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -4,7 +4,7 @@ use super::entry::{
     address, entries, fd, flags, int, long, pointer, size, text, unsigned, wide_flags, Entry, Shape,
 };
 use super::entry::{link, path};
-use super::vocabulary::{CLOCK, MLOCKALL, PROTECTION};
+use super::vocabulary::{MLOCKALL, PROTECTION};
 
 const OPAQUE: Shape = Shape::Opaque;
 
@@ -40,23 +40,6 @@ pub const ENTRIES: &[Entry] = entries! {
         (address("ctx_id"), long("nr"), pointer("iocbpp", OPAQUE));
     [refuse ENOSYS "no context exists without io_setup"] io_cancel SYS_io_cancel
         (address("ctx_id"), pointer("iocb", OPAQUE), pointer("result", OPAQUE));
-    [refuse ENOSYS "its timers send signals, which would reach the VMM"] timer_create
-        SYS_timer_create
-        (flags("which_clock", &CLOCK), pointer("timer_event_spec", OPAQUE),
-         pointer("created_timer_id", OPAQUE));
-    [refuse EINVAL "no timer exists without timer_create"] timer_settime SYS_timer_settime
-        (int("timer_id"), int("flags"), pointer("new_setting", OPAQUE),
-         pointer("old_setting", OPAQUE));
-    [refuse EINVAL "no timer exists without timer_create"] timer_gettime SYS_timer_gettime
-        (int("timer_id"), pointer("setting", OPAQUE));
-    [refuse EINVAL "no timer exists without timer_create"] timer_getoverrun SYS_timer_getoverrun
-        (int("timer_id"));
-    [refuse EINVAL "no timer exists without timer_create"] timer_delete SYS_timer_delete
-        (int("timer_id"));
-    [refuse ENOSYS "signals from outside reach the VMM"] signalfd SYS_signalfd
-        (fd("ufd"), pointer("user_mask", Shape::SignalSet), size("sizemask"));
-    [refuse ENOSYS "signals from outside reach the VMM"] signalfd4 SYS_signalfd4
-        (fd("ufd"), pointer("user_mask", Shape::SignalSet), size("sizemask"), int("flags"));
     [refuse ENOSYS "it sends signals, which would reach the VMM"] mq_notify SYS_mq_notify
         (fd("mqdes"), pointer("notification", OPAQUE));
     [refuse EPERM "it would lock the memory of the VMM"] mlockall SYS_mlockall

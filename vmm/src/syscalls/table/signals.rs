@@ -15,7 +15,7 @@ pub const ENTRIES: &[Entry] = entries! {
     [by_hand signals::mask] rt_sigprocmask SYS_rt_sigprocmask
         (flags("how", &MASK), input("nset", 8, Shape::SignalSet),
          output("oset", 8, Shape::SignalSet), size("sigsetsize"));
-    [by_hand signals::pending] rt_sigpending SYS_rt_sigpending
+    [forward] rt_sigpending SYS_rt_sigpending
         (output_whole("uset", 1, Shape::SignalSet), size("sigsetsize"));
     [by_hand signals::suspend] rt_sigsuspend SYS_rt_sigsuspend
         (mask("unewset", 1), size("sigsetsize"));
@@ -34,5 +34,9 @@ pub const ENTRIES: &[Entry] = entries! {
         (int("tgid"), int("pid"), signal("sig"), input("uinfo", 128, Shape::Opaque));
     [by_hand sending::by_descriptor] pidfd_send_signal SYS_pidfd_send_signal
         (fd("pidfd"), signal("sig"), pointer("info", Shape::Opaque), unsigned("flags"));
+    [by_hand signals::descriptor] signalfd SYS_signalfd
+        (fd("ufd"), pointer("user_mask", Shape::SignalSet), size("sizemask"));
+    [by_hand signals::descriptor] signalfd4 SYS_signalfd4
+        (fd("ufd"), pointer("user_mask", Shape::SignalSet), size("sizemask"), int("flags"));
     [forward] pause SYS_pause ();
 };

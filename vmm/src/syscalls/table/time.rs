@@ -1,8 +1,9 @@
 //! Clocks, sleeping and timers.
 
-use super::entry::{entries, fd, flags, inout, input, output, remainder, unsigned, Entry, Shape};
+use super::entry::{
+    entries, fd, flags, inout, input, int, output, remainder, unsigned, Entry, Shape,
+};
 use super::vocabulary::{CLOCK, ITIMER, TIMER, TIMERFD, TIMERFD_SET};
-use crate::syscalls::handlers::timers;
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
@@ -26,12 +27,22 @@ pub const ENTRIES: &[Entry] = entries! {
         (flags("which_clock", &CLOCK), flags("flags", &TIMER), input("rqtp", 16, Shape::Timespec),
          remainder("rmtp", 16, Shape::Timespec));
     [forward] times SYS_times (output("tbuf", 32, Shape::Longs));
-    [by_hand timers::alarm] alarm SYS_alarm (unsigned("seconds"));
-    [by_hand timers::getitimer] getitimer SYS_getitimer
+    [forward] alarm SYS_alarm (unsigned("seconds"));
+    [forward] getitimer SYS_getitimer
         (flags("which", &ITIMER), output("value", 32, Shape::Timeval));
-    [by_hand timers::setitimer] setitimer SYS_setitimer
+    [forward] setitimer SYS_setitimer
         (flags("which", &ITIMER), input("value", 32, Shape::Timeval),
          output("ovalue", 32, Shape::Timeval));
+    [forward] timer_create SYS_timer_create
+        (flags("which_clock", &CLOCK), input("timer_event_spec", 64, Shape::Opaque),
+         output("created_timer_id", 4, Shape::Ints));
+    [forward] timer_settime SYS_timer_settime
+        (int("timer_id"), int("flags"), input("new_setting", 32, Shape::Timer),
+         output("old_setting", 32, Shape::Timer));
+    [forward] timer_gettime SYS_timer_gettime
+        (int("timer_id"), output("setting", 32, Shape::Timer));
+    [forward] timer_getoverrun SYS_timer_getoverrun (int("timer_id"));
+    [forward] timer_delete SYS_timer_delete (int("timer_id"));
     [forward] timerfd_create SYS_timerfd_create
         (flags("clockid", &CLOCK), flags("flags", &TIMERFD));
     [forward] timerfd_settime SYS_timerfd_settime
