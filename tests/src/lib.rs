@@ -16,7 +16,7 @@
 //! | [`report`] | a memory-error report, read back |
 //! | [`scratch`] | the folder a case runs in, and the comparison of two of them |
 //! | [`comparison`] | the same steps natively and under the VMM |
-//! | [`bugs`], [`conformance`], [`programs`] | the three sets of cases |
+//! | [`bugs`], [`conformance`], [`programs`], [`posix`] | the sets of cases |
 //! | [`workload`] | large input files |
 //! | [`console`] | how failures are shown |
 //! | [`suite`] | a test binary's `main` |
@@ -28,6 +28,7 @@ pub mod conformance;
 pub mod console;
 pub mod execution;
 pub mod header;
+pub mod posix;
 pub mod programs;
 pub mod recipe;
 pub mod report;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use dangless_tests::settings::Settings;
 use dangless_tests::store::Store;
-use dangless_tests::{bugs, conformance, programs, suite};
+use dangless_tests::{bugs, conformance, posix, programs, suite};
 
 fn main() -> ExitCode {
     let start = Instant::now();
@@ -14,6 +14,13 @@ fn main() -> ExitCode {
         .and_then(|settings| {
             // Recipes take longest, so they go first.
             let mut cases = programs::cases(&settings).map_err(|error| error.to_string())?;
+            // One guest serves all of its cases.
+            cases.extend(
+                posix::cases()
+                    .map_err(|error| error.to_string())?
+                    .into_iter()
+                    .take(1),
+            );
             cases.extend(bugs::cases().map_err(|error| error.to_string())?);
             cases.extend(conformance::cases().map_err(|error| error.to_string())?);
             Ok(cases)
