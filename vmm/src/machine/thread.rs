@@ -7,7 +7,7 @@ use super::program::Program;
 use super::run::End;
 use super::vcpu::Exit;
 use crate::exec::{Prepared, Request};
-use crate::memory::user::UserMemory;
+use crate::memory::user::{Access, UserMemory};
 use crate::process::clone::CloneRequest;
 use crate::process::picture::Picture;
 use crate::process::{Errno, MapRequest, Outcome, Process};
@@ -245,6 +245,11 @@ impl Process for Thread {
     }
 
     fn is_mapped(&self, at: u64, length: u64) -> bool {
+        if layout::is_alias(at) {
+            // Heap objects are in no mapping of the program's.
+            let found = self.memory().slices(GuestVirtual(at), length, Access::Read);
+            return found.is_ok();
+        }
         at.checked_add(length)
             .is_some_and(|end| self.program.space.is_covered(&(at..end)))
     }
