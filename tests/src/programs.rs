@@ -97,8 +97,13 @@ const BASH: Origin = Origin::Installed {
     package: "bash-static",
 };
 
+const DASH: Origin = Origin::Installed {
+    path: "/bin/dash",
+    package: "dash",
+};
+
 /// All cases: name, origin, steps.
-const PROGRAMS: [(&str, Origin, Steps); 35] = [
+const PROGRAMS: [(&str, Origin, Steps); 40] = [
     ("python::json", Origin::Recipe("python"), |g| {
         python(g, "json_work.py", 20_000, 200)
     }),
@@ -171,6 +176,24 @@ const PROGRAMS: [(&str, Origin, Steps); 35] = [
         Ok(text_tools(g.built, true))
     }),
     ("stripped::bash", BASH, bash),
+    ("processes::bash", Origin::Recipe("bash"), |g| {
+        Ok(vec![processes(g.run("bash", &[]))])
+    }),
+    ("processes::bash_static", BASH, |g| {
+        Ok(vec![processes(unprotected(g.run_it(&[])))])
+    }),
+    ("processes::busybox", BUSYBOX, |g| {
+        Ok(vec![processes(unprotected(g.run_it(&["sh"])))])
+    }),
+    ("processes::dash", DASH, |g| {
+        Ok(vec![processes(g.run_it(&[]))])
+    }),
+    ("processes::make", DASH, |g| {
+        let mut step = g.run_it(&[&text(&file("project.sh"))]);
+        step.environment = vec![("CC".to_owned(), "gcc".to_owned())];
+        step.limit = Duration::from_secs(120);
+        Ok(vec![step])
+    }),
     (
         "dynamic::containers",
         Origin::Source("containers.cc", Linking::Dynamic),
@@ -681,6 +704,13 @@ fn bash(ground: &Ground) -> Result<Vec<Step>, BuildError> {
     step.status = 3;
     step.unprotected = true;
     Ok(vec![step])
+}
+
+/// A shell that runs the script for shells.
+fn processes(mut step: Step) -> Step {
+    step.arguments.push(text(&file("processes.sh")));
+    step.status = 7;
+    step
 }
 
 fn rounds(ground: &Ground) -> Result<Vec<Step>, BuildError> {
