@@ -5,11 +5,8 @@
 # Called in an empty folder with SOURCE (the unpacked source), OUT and JOBS set.
 
 cp -R "$SOURCE"/. .
-if [ -f debian/patches/series ] && [ ! -d .pc ]; then
-    grep -v '^#' debian/patches/series | while read -r patch rest; do
-        [ -z "$patch" ] || patch -s -p1 < "debian/patches/$patch" || patch -s -p0 < "debian/patches/$patch"
-    done
-fi
+# The generated files go with the source as the package has it, whatever their dates say.
+touch configure y.tab.c y.tab.h
 ./configure --enable-static-link --without-bash-malloc --disable-nls CFLAGS="-O1 -g" > /dev/null
 make -s -j "$JOBS" bash
 make -s recho zecho printenv xcase
