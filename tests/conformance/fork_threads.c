@@ -40,7 +40,7 @@ static void *child_thread(void *result) {
 static void *forker(void *unused) {
     (void)unused;
     long good = 0;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 6; i++) {
         pid_t child = fork();
         if (child == 0) {
             int result[3] = {0};
@@ -65,19 +65,19 @@ static void *forker(void *unused) {
 }
 
 int main(void) {
-    pthread_t threads[4], other;
-    for (long i = 0; i < 4; i++)
+    pthread_t threads[2], other;
+    for (long i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, churn, (void *)(i + 1));
     while (turns < 1000)
         usleep(100);
-    CHECK(forker(NULL) == (void *)20);
+    CHECK(forker(NULL) == (void *)6);
     void *result;
     pthread_create(&other, NULL, forker, NULL);
     pthread_join(other, &result);
-    CHECK(result == (void *)20);
+    CHECK(result == (void *)6);
     /* A child that another thread than the first makes ends with its last thread. */
     stop = 1;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     puts("end");
     return 0;
