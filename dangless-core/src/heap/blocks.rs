@@ -14,6 +14,8 @@ use crate::address::{GuestPhysical, LARGE_PAGE_SIZE};
 const RANGES: usize = 64;
 /// Blocks that came free and are kept.
 const KEEP: u64 = 32;
+/// First grant asked for: an exit saved is worth more than addresses, which cost nothing.
+const FIRST_GRANT: u64 = 8;
 /// Largest grant asked for in advance.
 const LARGEST_GRANT: u64 = 16;
 /// Blocks after which grants ask for host huge pages: small heaps are better off without.
@@ -70,7 +72,7 @@ impl Blocks {
                 used: 0,
                 held: 0,
                 granted: 0,
-                next_grant: 1,
+                next_grant: FIRST_GRANT,
             }),
         }
     }

@@ -26,6 +26,9 @@ fn range(at: u64, length: u64) -> Result<Range<u64>, Errno> {
     Ok(at..end)
 }
 
+/// Bytes of a range whose page-table entries are made again at once after its protection changed.
+const SOON: u64 = 1 << 20;
+
 const KNOWN_PROTECTION: i32 = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
 
 impl Thread {
@@ -154,7 +157,16 @@ impl Thread {
             .machine
             .extend_direct_map()
             .map_err(|_| Errno(libc::ENOMEM))?;
-        self.clear(stale)
+        let linked = stale.ranges.clone();
+        self.clear(stale)?;
+        // What was in use is likely to be used again.
+        for range in linked
+            .iter()
+            .filter(|range| range.end - range.start <= SOON)
+        {
+            self.program.space.prepare(range);
+        }
+        Ok(())
     }
 
     pub(super) fn remap_memory(

@@ -414,6 +414,15 @@ impl Space {
             .map_err(|error| from_map_error(&error))
     }
 
+    /// Makes page-table entries for the mapped parts of `range` before they are touched: a fault
+    /// saved. What is missing is made at a fault.
+    pub fn prepare(&self, range: &Range<u64>) {
+        let mut state = self.lock();
+        for (part, area) in state.areas.within(range.clone()) {
+            self.link(&mut state, &part, area);
+        }
+    }
+
     /// Serves a page fault of the program at `at`.
     #[must_use]
     pub fn fault(&self, at: u64, write: bool, fetch: bool) -> Resolution {

@@ -30,6 +30,9 @@ use std::sync::Arc;
 /// Free addresses are sought this far below the stack's lowest address.
 const BELOW_STACK: u64 = 256 << 20;
 
+/// Bytes at the top of the stack that every program touches.
+const STACK_AT_ONCE: u64 = 128 << 10;
+
 impl Sandbox {
     /// Makes the machine, loads the program and puts it at its entry point.
     pub(super) fn prepare(&mut self) -> Result<Thread, Error> {
@@ -164,6 +167,9 @@ impl Sandbox {
             },
             &bounds,
         )?;
+        if protected {
+            machine.back_runtime_table(layout::WINDOW_TABLE)?;
+        }
         machine.extend_direct_map()?;
         let watch = std::mem::take(&mut self.watch);
         let mut config = Config {
@@ -251,6 +257,7 @@ impl Sandbox {
         space
             .map_anonymous(bounds.clone(), rights, true)
             .map_err(|error| Error::Boot(error.into()))?;
+        space.prepare(&(bounds.end - STACK_AT_ONCE..bounds.end));
         let text =
             |value: OsString| CString::new(value.clone().into_vec()).map_err(|_| Error::Nul(value));
         let program = text(self.program.clone().into_os_string())?;
