@@ -303,7 +303,7 @@ fn out_of_memory_at_every_grant_breaks_nothing() {
     for (kind, profile, budget) in SETTINGS {
         for limit in [1, 2, 3, 5, 8] {
             let mut model = Model::new(Kind { blocks: 40, ..kind }, profile, budget);
-            model.machine().limit_grants(limit);
+            model.machine().limit_blocks(limit);
             let mut failures = 0;
             for step in 0..700u64 {
                 let size = [24, 100, 700, 4096, 9000, 100_000, 1 << 20, 3 << 20][step as usize % 8];
@@ -312,7 +312,7 @@ fn out_of_memory_at_every_grant_breaks_nothing() {
                     model.free(step as usize * 7 % model.live.len());
                 }
                 if step == 600 {
-                    model.machine().limit_grants(u64::MAX);
+                    model.machine().limit_blocks(u64::MAX);
                 }
             }
             assert!(failures > 0);
@@ -325,7 +325,7 @@ fn out_of_memory_at_every_grant_breaks_nothing() {
 #[test]
 fn no_memory_for_the_depot_is_an_error() {
     let simulation = Simulation::new(RING0);
-    simulation.limit_grants(0);
+    simulation.limit_blocks(0);
     assert!(Space::new(simulation, &Simulation::config(1, 1000)).is_err());
 }
 

@@ -55,11 +55,11 @@ fn every_grant_may_fail() {
             immediate,
         };
         let mut failures = 0;
-        for grants in 2..20 {
+        for granted in 2..20 {
             let mut model = Model::new(kind, profile, budget);
-            model.machine().limit_grants(grants);
+            model.machine().limit_blocks(granted);
             failures += work(&mut model, 120);
-            model.machine().limit_grants(u64::MAX);
+            model.machine().limit_blocks(u64::MAX);
             // The same again, with all the memory there is: what failed has left nothing behind.
             work(&mut model, 120);
             let first = left(&mut model);
@@ -67,7 +67,7 @@ fn every_grant_may_fail() {
                 model.dead.clear();
                 work(&mut model, 120);
                 let now = left(&mut model);
-                assert!(now + 1 >= first, "{grants} grants: {first}, then {now}");
+                assert!(now + 1 >= first, "{granted} blocks: {first}, then {now}");
             }
             model.check_all();
             model.finish();

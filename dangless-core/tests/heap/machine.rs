@@ -38,7 +38,7 @@ struct Remembered {
 struct Supply {
     free: BTreeSet<u64>,
     dirty: BTreeSet<u64>,
-    /// Grants until they fail.
+    /// Blocks until grants fail.
     left: u64,
 }
 
@@ -124,8 +124,8 @@ impl Simulation {
         }
     }
 
-    /// Lets `left` more grants succeed.
-    pub fn limit_grants(&self, left: u64) {
+    /// Lets `left` more blocks be granted.
+    pub fn limit_blocks(&self, left: u64) {
         self.supply.lock().unwrap().left = left;
     }
 
@@ -236,10 +236,10 @@ unsafe impl Machine for Simulation {
     fn grant(&self, blocks: u64, _huge: bool) -> Option<GuestPhysical> {
         let mut supply = self.supply.lock().unwrap();
         let Supply { free, dirty, left } = &mut *supply;
-        if *left == 0 {
+        if *left < blocks {
             return None;
         }
-        *left -= 1;
+        *left -= blocks;
         let last = self.kind.blocks.checked_sub(blocks)?;
         let start =
             (1..=last).find(|start| (*start..start + blocks).all(|block| free.contains(&block)))?;

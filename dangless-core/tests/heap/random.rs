@@ -130,7 +130,7 @@ fn run(kind: Kind, profile: u64, budget: u64, steps: Vec<Step>) -> u64 {
             }
             Step::Drain => model.drain(),
             Step::Pass(ticks) => model.machine().pass(ticks),
-            Step::Grants(left) => model.machine().limit_grants(left),
+            Step::Grants(left) => model.machine().limit_blocks(left),
             Step::Free(_)
             | Step::Reallocate { .. }
             | Step::FreeAgain(_)
@@ -142,7 +142,7 @@ fn run(kind: Kind, profile: u64, budget: u64, steps: Vec<Step>) -> u64 {
         }
     }
     model.check_all();
-    model.machine().limit_grants(u64::MAX);
+    model.machine().limit_blocks(u64::MAX);
     let operations = model.operations + model.live.len() as u64;
     model.finish();
     operations
