@@ -182,7 +182,9 @@ impl Thread {
         mapped: bool,
     ) -> Result<(), End> {
         let (code, address) = self.code_of(fault, signal, mapped);
-        let trap = [fault.code, u64::from(fault.vector), fault.address];
+        // On Linux the program is always user code, whichever ring it runs in here.
+        let user = if fault.is_page_fault() { 4 } else { 0 };
+        let trap = [fault.code | user, u64::from(fault.vector), fault.address];
         if self.fault_handler(signal, code, address, trap)? {
             return Ok(());
         }
