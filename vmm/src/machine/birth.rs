@@ -53,7 +53,7 @@ impl Thread {
         let stack = around.unwrap_or(0..0);
         let (born, birth) = sync_channel(1);
         // Taken by the parent, so that nothing comes between: the child's mask is its parent's.
-        let old = mask::set(mask::ALL);
+        let old = mask::hold();
         let egg = Egg {
             program: Arc::clone(&self.program),
             processor,
@@ -70,7 +70,7 @@ impl Thread {
                 .map_err(|_| AGAIN)
         });
         let id = made.and_then(|_| birth.recv().unwrap_or(Err(AGAIN)));
-        mask::set(old);
+        mask::set_program(old);
         id.map(i64::from)
     }
 }

@@ -190,7 +190,7 @@ impl Thread {
         } else {
             mask::bit(signal)
         };
-        mask::set(mask | action.mask | own);
+        mask::set_program(mask | action.mask | own);
         Ok(())
     }
 
@@ -230,14 +230,15 @@ impl Thread {
         fault: [u64; 3],
     ) -> Result<bool, End> {
         let action = self.action(signal);
+        let blocked = mask::hold();
         let pending = slot::with(slot::Slot::has_recorded);
-        // While a signal is recorded everything is blocked; the fault comes again after it.
+        // The signal first; the fault comes again after it.
         if pending && !is_runtime(self.processor.vcpu.registers().rip) {
             self.deliver()?;
             return Ok(true);
         }
-        let blocked = mask::get();
         if !action.is_handled() || blocked & mask::bit(signal) != 0 {
+            mask::set_program(blocked);
             return Ok(false);
         }
         let mut info = [0u8; INFO];
@@ -300,7 +301,7 @@ impl Thread {
                 ..stack
             };
         }
-        mask::set(saved.mask);
+        mask::set_program(saved.mask);
         true
     }
 }

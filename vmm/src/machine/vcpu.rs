@@ -261,12 +261,27 @@ impl Vcpu {
     }
 
     /// Runs the guest until it stops. One request to leave is taken back then.
+    ///
+    /// An interruption is not told while an exception is on its way to the guest: whoever moved the
+    /// instruction pointer then would get an exception that is another instruction's. The guest
+    /// takes it first and leaves, and the interruption is told at the next entry.
     pub fn run(&mut self) -> Exit {
-        let exit = self.run_once();
-        if exit == Exit::Interrupted {
+        let mut interrupted = false;
+        loop {
+            let exit = self.run_once();
+            if exit != Exit::Interrupted {
+                if interrupted {
+                    self.fd.set_kvm_immediate_exit(1);
+                }
+                return exit;
+            }
             self.fd.set_kvm_immediate_exit(0);
+            match self.fd.get_vcpu_events() {
+                Ok(events) if events.exception.injected != 0 => interrupted = true,
+                Ok(_) => return exit,
+                Err(error) => return Exit::Broken(format!("KVM_GET_VCPU_EVENTS failed: {error}")),
+            }
         }
-        exit
     }
 
     fn run_once(&mut self) -> Exit {

@@ -1,6 +1,10 @@
 //! Sets of signals, as the kernel has them: bit `n - 1` is signal `n`.
+//!
+//! What a thread of the program blocks is what its host thread blocks; but while a signal is
+//! recorded the host thread blocks everything, and the slot holds the program's mask.
 
 use super::kick::KICK;
+use super::slot;
 
 /// The bit of a signal; 0 for a number that is no signal.
 #[must_use]
@@ -26,6 +30,24 @@ pub fn set(mask: u64) -> u64 {
 #[must_use]
 pub fn get() -> u64 {
     change(libc::SIG_SETMASK, None)
+}
+
+/// What the calling thread of the program blocks; from here on no signal comes, until
+/// [`set_program`].
+#[must_use]
+pub fn hold() -> u64 {
+    let before = set(ALL);
+    slot::with(slot::Slot::recorded_mask).unwrap_or(before)
+}
+
+/// Sets what the calling thread of the program blocks: at once, or as soon as the signal that is
+/// recorded has been delivered.
+pub fn set_program(mask: u64) {
+    // None may come between the look and the change.
+    let _ = hold();
+    if !slot::with(|slot| slot.replace_mask(mask & ALL)) {
+        set(mask);
+    }
 }
 
 fn change(how: i32, new: Option<u64>) -> u64 {

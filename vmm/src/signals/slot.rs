@@ -143,6 +143,21 @@ impl Slot {
         })
     }
 
+    /// The program's mask, if a signal is recorded.
+    pub(super) fn recorded_mask(&self) -> Option<u64> {
+        self.has_recorded()
+            .then(|| self.mask.load(Ordering::Relaxed))
+    }
+
+    /// Replaces the program's mask, if a signal is recorded; whether one is.
+    pub(super) fn replace_mask(&self, mask: u64) -> bool {
+        let recorded = self.has_recorded();
+        if recorded {
+            self.mask.store(mask, Ordering::Relaxed);
+        }
+        recorded
+    }
+
     /// Whether a kick came since the last time.
     pub fn take_kick(&self) -> bool {
         self.kicked.swap(false, Ordering::SeqCst)
