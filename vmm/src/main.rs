@@ -23,10 +23,14 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let wanted = !error.use_stderr();
-            // Nothing can be said if the message itself cannot be printed.
+            if error.use_stderr() {
+                let text = error.render().to_string();
+                eprint!("dangless-vmm: {}", text.trim_start_matches("error: "));
+                return ExitCode::from(FAILURE);
+            }
+            // Whoever closed standard output does not want to know.
             let _ = error.print();
-            return ExitCode::from(if wanted { 0 } else { FAILURE });
+            return ExitCode::SUCCESS;
         }
     };
     if arguments.doctor {

@@ -3,6 +3,7 @@
 use super::script::{self, First};
 use super::Request;
 use crate::loader::elf;
+use crate::loader::file::open_program;
 use crate::process::Errno;
 use object::ReadCache;
 use std::ffi::{CStr, CString, OsStr};
@@ -11,6 +12,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
 /// How many interpreters may follow each other.
 const DEEPEST: usize = 5;
@@ -182,6 +184,6 @@ fn is_runnable(file: &File) -> bool {
     let Some(linker) = program.interpreter else {
         return true;
     };
-    let linker = File::open(OsStr::from_bytes(&linker));
+    let linker = open_program(Path::new(OsStr::from_bytes(&linker)));
     linker.is_ok_and(|file| elf::parse(&ReadCache::new(file)).is_ok())
 }

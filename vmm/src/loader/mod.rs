@@ -11,6 +11,7 @@
 
 pub mod elf;
 pub mod family;
+pub mod file;
 pub mod image;
 pub mod interpose;
 pub mod stack;

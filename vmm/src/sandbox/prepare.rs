@@ -3,6 +3,7 @@
 use super::{ending, Error, Profile, Sandbox};
 use crate::loader::elf::ElfError;
 use crate::loader::family::{self, Family, Search};
+use crate::loader::file::{check_regular, open_program};
 use crate::loader::interpose::Islands;
 use crate::loader::vdso::Vdso;
 use crate::loader::{elf, image, stack};
@@ -49,18 +50,11 @@ impl Sandbox {
                 (file, executable)
             }
             None => {
-                let file = File::open(&path).map_err(open)?;
+                let file = open_program(&path).map_err(open)?;
                 (file, std::fs::canonicalize(&path).map_err(open)?)
             }
         };
-        let metadata = file.metadata().map_err(open)?;
-        if !metadata.is_file() {
-            return Err(open(io::Error::from_raw_os_error(if metadata.is_dir() {
-                libc::EISDIR
-            } else {
-                libc::EACCES
-            })));
-        }
+        check_regular(&file).map_err(open)?;
         let cache = ReadCache::new(file.try_clone().map_err(open)?);
         let elf = elf::parse(&cache).map_err(|source| Error::Elf {
             path: path.clone(),
@@ -317,7 +311,7 @@ impl Interpreter {
             path: path.clone(),
             source,
         };
-        let file = File::open(&path).map_err(open)?;
+        let file = open_program(&path).map_err(open)?;
         let real = std::fs::canonicalize(&path).map_err(open)?;
         let cache = ReadCache::new(file.try_clone().map_err(open)?);
         let wrong = |source| Error::Elf {

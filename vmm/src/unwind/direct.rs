@@ -5,12 +5,13 @@
 //! and is not trusted.
 
 use super::rule::{of_row, Reader};
+use crate::loader::file::open_program;
 use dangless_core::unwind::Rule;
 use gimli::{
     BaseAddresses, CieOrFde, EhFrame, EhFrameOffset, EndianSlice, LittleEndian, UnwindSection,
 };
 use object::{Object, ObjectSection, ReadCache};
-use std::fs::File;
+
 use std::path::Path;
 
 /// Most bytes of `.eh_frame` that are read for single look-ups.
@@ -30,7 +31,7 @@ impl Rules {
     /// that a table is better.
     #[must_use]
     pub fn open(path: &Path, bias: u64) -> Option<Self> {
-        let file = ReadCache::new(File::open(path).ok()?);
+        let file = ReadCache::new(open_program(path).ok()?);
         let elf = object::File::parse(&file).ok()?;
         let section = elf.section_by_name(".eh_frame")?;
         if section.size() > MOST {
