@@ -7,6 +7,8 @@ tally_passed=0
 tally_failed=0
 tally_skipped=0
 tally_broken=()
+# Not empty: a run in which no test ran is no failure (tests were chosen by name).
+tally_chosen=
 
 # tally WHAT COMMAND...: runs the command, showing its output, and adds up its results.
 tally() {
@@ -30,7 +32,7 @@ tally() {
     if [[ $status -ne 0 && $failed -eq 0 ]]; then
         failed=1
         tally_broken+=("$what (status $status)")
-    elif [[ $status -eq 0 && $passed -eq 0 ]]; then
+    elif [[ $status -eq 0 && $passed -eq 0 && -z $tally_chosen ]]; then
         failed=$((failed + 1))
         tally_broken+=("$what (no test ran)")
     fi
