@@ -125,8 +125,8 @@ impl Tables {
             core::ptr::with_exposed_provenance::<AtomicU64>(layout::UNWIND_DIRECTORY as usize);
         // SAFETY: the VMM has mapped the directory there for the life of the program; both sides
         // access it atomically.
-        let directory =
-            Directory::new(unsafe { core::slice::from_raw_parts(words, directory::SPACE) });
+        let words = unsafe { core::slice::from_raw_parts(words, directory::SPACE) };
+        let directory = Directory::new(words);
         let mut entry = directory.find(address);
         if entry.is_some_and(|entry| entry.table == directory::UNBUILT) {
             exit::unwind_table(address);

@@ -126,9 +126,9 @@ fn open(place: &OwnedFd, flags: i32) -> Result<Option<File>, Errno> {
     if !kind.is_file() {
         return Err(Errno(libc::EACCES));
     }
+    let path = link.as_ptr();
     // SAFETY: the path is a C string that lives for the call.
-    let allowed =
-        unsafe { libc::faccessat(libc::AT_FDCWD, link.as_ptr(), libc::X_OK, libc::AT_EACCESS) };
+    let allowed = unsafe { libc::faccessat(libc::AT_FDCWD, path, libc::X_OK, libc::AT_EACCESS) };
     if allowed != 0 {
         return Err(last_error());
     }

@@ -198,10 +198,10 @@ impl Modules {
             })
             .collect();
         const { assert!(directory::SPACE * 8 <= LARGE_PAGE_SIZE as usize) };
+        let words = host.cast::<AtomicU64>();
         // SAFETY: a block of the machine, aligned, that holds as many words; both sides access it
         // atomically.
-        let words =
-            unsafe { std::slice::from_raw_parts(host.cast::<AtomicU64>(), directory::SPACE) };
+        let words = unsafe { std::slice::from_raw_parts(words, directory::SPACE) };
         Directory::new(words).publish(&entries);
     }
 
