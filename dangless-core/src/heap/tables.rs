@@ -13,7 +13,7 @@ impl<M: Machine> TableMemory for Space<M> {
     }
 
     fn store(&self, at: GuestPhysical, value: u64) {
-        self.table_entry(at).store(value, Ordering::Relaxed);
+        self.table_entry(at).store(value, Ordering::Release);
         self.machine.table_written(at);
     }
 

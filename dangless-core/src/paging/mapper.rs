@@ -19,7 +19,8 @@ const ENTRIES: u64 = 512;
 pub trait TableMemory {
     /// Reads the 8-byte entry at `at`, atomically.
     fn load(&self, at: GuestPhysical) -> u64;
-    /// Writes the 8-byte entry at `at`, atomically.
+    /// Writes the 8-byte entry at `at`, atomically, after all that was written before: a table is
+    /// filled before it is linked.
     fn store(&self, at: GuestPhysical, value: u64);
     /// A zeroed 4 KiB frame for a new table, if there is memory.
     fn allocate_table(&self) -> Option<GuestPhysical>;

@@ -199,10 +199,10 @@ impl Simulation {
 
 impl TableMemory for Simulation {
     fn load(&self, at: GuestPhysical) -> u64 {
-        self.word(at.0).load(Ordering::Relaxed)
+        self.word(at.0).load(Ordering::Acquire)
     }
     fn store(&self, at: GuestPhysical, value: u64) {
-        self.word(at.0).store(value, Ordering::Relaxed);
+        self.word(at.0).store(value, Ordering::Release);
     }
     fn allocate_table(&self) -> Option<GuestPhysical> {
         None
