@@ -1,8 +1,9 @@
 //! The pool of 2 MiB blocks between the heap and the machine.
 //!
 //! A grant costs an exit, so the pool asks for growing amounts and keeps a bounded number of blocks
-//! that came free; the rest goes back to the machine at once. It remembers which are known to be
-//! zero.
+//! that came free; the rest goes back to the machine at once. How many it keeps grows when
+//! blocks are wanted again soon after some went back: a program that frees its memory for good keeps
+//! next to nothing. It remembers which blocks are known to be zero.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,8 +13,10 @@ use crate::address::{GuestPhysical, LARGE_PAGE_SIZE};
 
 /// Ranges the pool can hold.
 const RANGES: usize = 64;
-/// Blocks that came free and are kept.
-const KEEP: u64 = 32;
+/// Blocks that came free and are kept, at first and at most.
+const KEEP: (u64, u64) = (4, 32);
+/// Ticks of the time stamp counter within which a block is wanted again soon: about a second.
+const SOON: u64 = 1 << 31;
 /// First grant asked for: an exit saved is worth more than addresses, which cost nothing.
 const FIRST_GRANT: u64 = 8;
 /// Largest grant asked for in advance.
@@ -47,11 +50,15 @@ impl Run {
 struct Pool {
     runs: [Run; RANGES],
     used: usize,
-    /// Blocks in `runs`.
-    held: u64,
+    /// Blocks in `runs` that may have been written.
+    dirty: u64,
     /// Blocks granted in all.
     granted: u64,
     next_grant: u64,
+    /// Blocks that came free and are kept.
+    keep: u64,
+    /// When blocks last went back.
+    released: Option<u64>,
 }
 
 /// The pool.
@@ -70,9 +77,11 @@ impl Blocks {
             pool: SpinLock::new(Pool {
                 runs: [Run::NONE; RANGES],
                 used: 0,
-                held: 0,
+                dirty: 0,
                 granted: 0,
                 next_grant: FIRST_GRANT,
+                keep: KEEP.0,
+                released: None,
             }),
         }
     }
@@ -94,6 +103,7 @@ impl Blocks {
         if let Some(run) = pool.carve(blocks) {
             return Some(run);
         }
+        pool.learn(machine.now());
         let ask = blocks.max(pool.next_grant);
         let huge = pool.granted >= HUGE_AFTER && blocks < LARGEST_GRANT;
         let mut grant = machine.grant(ask, huge).map(|start| (start, ask));
@@ -133,7 +143,8 @@ impl Blocks {
     pub fn give(&self, machine: &impl Machine, run: Run) {
         self.in_use.fetch_sub(run.blocks, Ordering::Relaxed);
         let mut pool = self.pool.lock();
-        if run.blocks > KEEP || pool.held + run.blocks > KEEP + LARGEST_GRANT {
+        if pool.dirty + run.blocks > pool.keep {
+            pool.released = Some(machine.now());
             machine.release(run.start, run.blocks);
         } else {
             pool.put(machine, run);
@@ -142,6 +153,17 @@ impl Blocks {
 }
 
 impl Pool {
+    /// Keeps more if blocks are asked for that went back a moment ago, and less if it was long ago.
+    fn learn(&mut self, now: u64) {
+        if let Some(then) = self.released.take() {
+            self.keep = if now.wrapping_sub(then) < SOON {
+                (self.keep * 2).min(KEEP.1)
+            } else {
+                (self.keep / 2).max(KEEP.0)
+            };
+        }
+    }
+
     /// Cuts `blocks` off the smallest run that has them, a dirty one sooner than a zero one.
     fn carve(&mut self, blocks: u64) -> Option<Run> {
         let fitting = (0..self.used).filter(|&at| self.runs[at].blocks >= blocks);
@@ -153,13 +175,13 @@ impl Pool {
         if run.blocks == 0 {
             self.remove(best);
         }
-        self.held -= blocks;
+        self.dirty -= if taken.zero { 0 } else { blocks };
         Some(taken)
     }
 
     /// Adds a run, joined with its neighbours.
     fn put(&mut self, machine: &impl Machine, mut run: Run) {
-        self.held += run.blocks;
+        self.dirty += if run.zero { 0 } else { run.blocks };
         let mut at = 0;
         while at < self.used {
             let other = self.runs[at];
@@ -177,7 +199,7 @@ impl Pool {
             *free = run;
             self.used += 1;
         } else {
-            self.held -= run.blocks;
+            self.dirty -= if run.zero { 0 } else { run.blocks };
             machine.release(run.start, run.blocks);
         }
     }
@@ -192,6 +214,6 @@ impl Pool {
             machine.release(run.start, run.blocks);
         }
         self.used = 0;
-        self.held = 0;
+        self.dirty = 0;
     }
 }

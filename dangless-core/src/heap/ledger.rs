@@ -1,10 +1,12 @@
 //! Ledgers: what was asked for, and by whom, for each object of one session of a chunk.
 //!
 //! A ledger's entries go row by row, so that consecutive allocations write neighbouring entries;
-//! they are kept in leaves of 256, made when the first of them is handed out. When the last window
+//! they are kept in leaves of a page, made when the first of them is handed out. When the last window
 //! of a ledger has closed, it goes to the history, so that dead objects can still be described, and
 //! when the history is too big its oldest ledger is used again. Ledgers and leaves are only used
 //! again as such; a reader checks in the end that the window still holds the ledger it began with.
+//! Of the leaves that nobody uses a few are kept for any ledger; the others stay with theirs, and
+//! the machine takes their contents back.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -15,11 +17,14 @@ use super::handle::{Handle, Link, Record};
 use super::lock::SpinLock;
 use super::machine::Machine;
 use super::space::Space;
+use crate::address::PAGE_SIZE;
 
 /// Entries of a leaf.
-pub const LEAF: u32 = 256;
+pub const LEAF: u32 = (PAGE_SIZE / core::mem::size_of::<Entry>() as u64) as u32;
 /// Bytes of ledgers kept for the description of dead objects.
-const HISTORY: u64 = 64 << 20;
+const HISTORY: u64 = 12 << 20;
+/// Leaves put aside for the next ledgers.
+const ASIDE: u32 = 256;
 
 /// One object.
 #[repr(C)]
@@ -70,7 +75,8 @@ unsafe impl Record for Ledger {}
 // SAFETY: a link is an atomic number, zero when empty.
 unsafe impl Record for Link<Entry> {}
 
-const LEAF_BYTES: u64 = LEAF as u64 * core::mem::size_of::<Entry>() as u64;
+/// Bytes of a leaf: a page, so that it can be taken back.
+const LEAF_BYTES: u64 = PAGE_SIZE;
 
 /// Most leaves that a session of the class needs.
 fn leaves(class: &Class) -> u32 {
@@ -121,10 +127,12 @@ struct Queue {
     newest: Option<Handle<Ledger>>,
     /// Bytes of the ledgers between them.
     bytes: u64,
-    /// Ledgers that may be used again, for each class; they have no leaves.
+    /// Ledgers that may be used again, for each class.
     spare: [Option<Handle<Ledger>>; CLASSES],
     /// Leaves that may be used again.
     leaves: Option<Handle<Entry>>,
+    /// How many those are.
+    aside: u32,
 }
 
 impl Queue {
@@ -134,6 +142,7 @@ impl Queue {
         leaf.size.store(next as u32, Ordering::Relaxed);
         leaf.allocated.store((next >> 32) as u32, Ordering::Relaxed);
         self.leaves = Some(leaf);
+        self.aside += 1;
     }
 
     /// A leaf that was put aside.
@@ -143,10 +152,11 @@ impl Queue {
             | u64::from(leaf.size.load(Ordering::Relaxed));
         // SAFETY: the number is what `put_leaf` wrote, so a leaf's address or 0.
         self.leaves = NonNull::new(next as *mut Entry).map(|next| unsafe { Handle::new(next) });
+        self.aside -= 1;
         Some(leaf)
     }
 
-    /// Detaches a ledger from its windows and puts its leaves aside.
+    /// Detaches a ledger from its windows and puts it and its leaves aside.
     fn forget<M: Machine>(&mut self, space: &Space<M>, ledger: Handle<Ledger>) {
         if let Some(first) = ledger.first.load(Ordering::Relaxed).checked_sub(1) {
             let columns = ledger.columns.load(Ordering::Relaxed);
@@ -154,20 +164,32 @@ impl Queue {
                 if let Some(window) = space.windows.record(&space.machine, window) {
                     // A window that was reclaimed may have another one by now.
                     if window.ledger.get() == Some(ledger) {
-                        // A window that was reclaimed may have another one by now.
-                        if window.ledger.get() == Some(ledger) {
-                            window.ledger.set(None);
-                        }
+                        window.ledger.set(None);
                     }
                 }
             }
         }
-        for index in 0..ledger.leaves.load(Ordering::Relaxed) {
-            if let Some(leaf) = Ledger::leaf(ledger, index).and_then(|leaf| leaf.take()) {
+        let links = (0..ledger.leaves.load(Ordering::Relaxed))
+            .filter_map(|index| Ledger::leaf(ledger, index));
+        let mut kept = 0;
+        // Start and length of leaves side by side.
+        let (mut start, mut length) = (0, 0);
+        for link in links {
+            let Some(leaf) = link.get() else { continue };
+            if self.aside < ASIDE {
+                link.set(None);
                 self.put_leaf(leaf);
+            } else {
+                if start + length != leaf.address() {
+                    space.discard_records(start, length);
+                    (start, length) = (leaf.address(), 0);
+                }
+                length += LEAF_BYTES;
+                kept += LEAF_BYTES as u32;
             }
         }
-        ledger.bytes.store(0, Ordering::Relaxed);
+        space.discard_records(start, length);
+        ledger.bytes.store(kept, Ordering::Relaxed);
         let number = ledger.class.load(Ordering::Relaxed) as usize;
         if let Some(spare) = self.spare.get_mut(number) {
             ledger.next.set(*spare);
@@ -192,6 +214,7 @@ impl History {
                 bytes: 0,
                 spare: [None; CLASSES],
                 leaves: None,
+                aside: 0,
             }),
         }
     }

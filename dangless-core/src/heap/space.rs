@@ -432,11 +432,30 @@ impl<M: Machine> Space<M> {
         self.handle(self.arena.allocate(&self.machine, &self.blocks, bytes)?)
     }
 
+    /// Blocks of 2 MiB that objects and the heap's records lie in, those kept for later not counted.
+    #[must_use]
+    pub fn blocks_in_use(&self) -> u64 {
+        self.blocks.in_use()
+    }
+
     /// Takes back a record of `bytes` that nothing points to.
     pub(super) fn give_record<T: Record>(&self, record: Handle<T>, bytes: u64) {
-        let start = self.machine.direct(GuestPhysical(0)) as u64;
-        let at = GuestPhysical(record.address().wrapping_sub(start));
+        let at = self.physical(record.address());
         self.arena.give(&self.machine, at, bytes);
+    }
+
+    /// Drops the contents of whole pages of records: they read zero, and take no memory until they
+    /// are written.
+    pub(super) fn discard_records(&self, start: u64, bytes: u64) {
+        if bytes != 0 {
+            self.machine.discard(self.physical(start), bytes);
+        }
+    }
+
+    /// Where something in the direct map lies.
+    fn physical(&self, at: u64) -> GuestPhysical {
+        let start = self.machine.direct(GuestPhysical(0)) as u64;
+        GuestPhysical(at.wrapping_sub(start))
     }
 
     /// The record at `at`, in a piece of the arena.
