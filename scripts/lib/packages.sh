@@ -9,7 +9,8 @@ packages_of() {
         build) printf '%s\n' gcc libc6-dev ca-certificates ;;
         tests)
             printf '%s\n' gcc g++ libc6-dev make cmake pkg-config gdb musl-tools dpkg-dev xz-utils \
-                busybox-static bash-static python3 perl sqlite3 git curl nodejs
+                busybox-static bash-static python3 perl sqlite3 git curl nodejs \
+                golang-go redis-tools zstd
             have_kernel_headers || kernel_headers_package
             ;;
         ring0) printf '%s\n' qemu-system-x86 busybox-static cpio util-linux xz-utils zstd ;;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::settings;
 use crate::store::{BuildError, Store};
 
 /// How a program is linked, and against which C library.
@@ -55,7 +56,7 @@ impl Linking {
 /// A program to be built from one source file.
 #[derive(Clone, Debug)]
 pub struct Compilation {
-    /// The source; its extension (`c`, `cc`, `rs`) is its language.
+    /// The source; its extension (`c`, `cc`, `go`, `rs`) is its language.
     pub source: PathBuf,
     /// How to link.
     pub linking: Linking,
@@ -134,11 +135,12 @@ impl Compilation {
                 "rustc --edition 2021 -g -O -C target-feature=+crt-static"
             }
             (Some("rs"), Linking::Dynamic) => "rustc --edition 2021 -g -O",
+            (Some("go"), Linking::Static) => "env CGO_ENABLED=0 GO111MODULE=off go build",
             _ => return Err(unsupported()),
         };
         let words = words.split(' ').map(str::to_owned);
         // The sources do wrong on purpose, and some compilers see it.
-        let quiet = (extension != "rs").then(|| "-w".to_owned());
+        let quiet = (extension == "c" || extension == "cc").then(|| "-w".to_owned());
         Ok(words
             .chain(quiet)
             .chain(self.flags.iter().cloned())
@@ -156,10 +158,12 @@ fn compile(arguments: &[String], source: &Path, output: &Path) -> Result<(), Bui
         flags.iter().partition(|flag| flag.starts_with("-l"));
     command
         .args(flags)
+        .arg("-o")
+        .arg(output)
         .arg(source)
         .args(libraries)
-        .arg("-o")
-        .arg(output);
+        // Go keeps what it has compiled, and wants to know where.
+        .env("GOCACHE", settings::build("go-cache"));
     run_tool(&mut command, &source.display().to_string())
 }
 

@@ -8,16 +8,23 @@
 //! | [`busybox`] | BusyBox's tools |
 //! | [`shells`] | shells and what they start |
 //! | [`dynamic`] | programs as the distribution has them |
+//! | [`parallel`] | programs that compute in several threads |
+//! | [`servers`] | servers and their clients |
+//! | [`upstream`] | the test suites that programs bring with them |
 
 mod allocators;
 mod built;
 mod busybox;
 mod dynamic;
 mod languages;
+mod parallel;
+mod servers;
 mod shells;
+mod upstream;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::comparison::{compare, Step};
@@ -34,6 +41,8 @@ enum Origin {
     Recipe(&'static str),
     /// It is one of our own sources.
     Source(&'static str, Linking),
+    /// Cargo makes it beside the tests, since it needs other crates.
+    Crate(&'static str),
     /// A Debian package has put it at this path.
     Installed {
         path: &'static str,
@@ -49,10 +58,18 @@ impl Origin {
             Self::Source(name, linking) => {
                 let path = settings::package("programs/sources").join(name);
                 let mut compilation = Compilation::new(path, *linking);
-                if !name.ends_with(".rs") {
+                if name.ends_with(".c") || name.ends_with(".cc") {
                     compilation.flags.push("-O1".to_owned());
                 }
+                if name.starts_with("openmp") {
+                    compilation.flags.push("-fopenmp".to_owned());
+                }
                 compilation.obtain(store)
+            }
+            Self::Crate(name) => {
+                let path = settings::beside(name);
+                fs::metadata(&path).map_err(BuildError::file(&path))?;
+                Ok(path)
             }
             Self::Installed { path, package } => {
                 let found = PathBuf::from(path);
@@ -106,13 +123,15 @@ type Steps = fn(&Ground) -> Result<Vec<Step>, BuildError>;
 type Program = (&'static str, Origin, Steps);
 
 /// All cases, by topic.
-const TOPICS: [&[Program]; 6] = [
+const TOPICS: [&[Program]; 8] = [
     languages::CASES,
     built::CASES,
     busybox::CASES,
     allocators::CASES,
     shells::CASES,
     dynamic::CASES,
+    parallel::CASES,
+    servers::CASES,
 ];
 
 const BUSYBOX: Origin = Origin::Installed {
@@ -123,32 +142,41 @@ const BUSYBOX: Origin = Origin::Installed {
 /// One case for every program and workload.
 ///
 /// # Errors
-/// None; the signature is that of the other sets.
+/// When a list of test suites cannot be read.
 pub fn cases(settings: &Settings) -> Result<Vec<Case>, BuildError> {
     let size = settings.size();
     let programs = TOPICS.into_iter().flatten();
-    let cases = programs.map(|(name, origin, steps)| {
-        let name = format!("programs::{name}");
-        let title = name.clone();
-        let make = move |origin: &Origin, store: &Store, size| {
-            let built = origin.obtain(store)?;
-            let built = built.as_path();
-            steps(&Ground { built, store, size })
-        };
-        Case {
-            name,
-            build: Box::new(move |store| {
-                // The steps may need inputs of either size, wherever they will run.
-                make(origin, store, Size::Small)?;
-                make(origin, store, Size::Full).map(drop)
-            }),
-            check: Box::new(move |context| {
-                let steps = make(origin, &context.store, size)?;
-                compare(context, &title, &steps)
-            }),
-        }
+    let programs = programs.map(|(name, origin, steps)| case(name, origin.clone(), size, *steps));
+    let mut cases: Vec<Case> = programs.collect();
+    cases.extend(upstream::cases(size)?);
+    Ok(cases)
+}
+
+/// The case of one program.
+fn case<S>(name: &str, origin: Origin, size: Size, steps: S) -> Case
+where
+    S: Fn(&Ground) -> Result<Vec<Step>, BuildError> + Send + Sync + 'static,
+{
+    let name = format!("programs::{name}");
+    let title = name.clone();
+    let make = Arc::new(move |store: &Store, size| {
+        let built = origin.obtain(store)?;
+        let built = built.as_path();
+        steps(&Ground { built, store, size })
     });
-    Ok(cases.collect())
+    let builder = Arc::clone(&make);
+    Case {
+        name,
+        build: Box::new(move |store| {
+            // The steps may need inputs of either size, wherever they will run.
+            builder(store, Size::Small)?;
+            builder(store, Size::Full).map(drop)
+        }),
+        check: Box::new(move |context| {
+            let steps = make(&context.store, size)?;
+            compare(context, &title, &steps)
+        }),
+    }
 }
 
 fn file(name: &str) -> PathBuf {

@@ -6,6 +6,8 @@
 //! | `DANGLESS_TEST_RING` | `0` or `3`: force the ring |
 //! | `DANGLESS_TEST_SLOW` | a factor on every time limit; above 4, workloads take their small size |
 //! | `DANGLESS_TEST_PREBUILT` | `1`: build nothing, a guest that is missing is a failure |
+//! | `DANGLESS_TEST_POSIX` | `all`: the slow tests of the POSIX suite too |
+//! | `DANGLESS_TEST_UPSTREAM` | `all`: the whole of the test suites that programs bring with them |
 //! | `DANGLESS_TEST_VERBOSE` | `1`, as `-v`: show what programs printed even on success |
 
 use std::env;
@@ -139,13 +141,29 @@ pub fn build(path: &str) -> PathBuf {
     root().join("build").join(path)
 }
 
-/// `target/PROFILE/dangless-vmm` beside this test binary, or else the release profile's.
+/// `target/PROFILE/NAME`: what cargo has built beside this test binary.
+#[must_use]
+pub fn beside(name: &str) -> PathBuf {
+    let folder = env::current_exe().ok().and_then(|test| {
+        let folder = test.parent()?;
+        // Tests are in a folder of their own, programs are not.
+        let tests = folder.file_name().is_some_and(|last| last == "deps");
+        Some(if tests { folder.parent()? } else { folder }.to_path_buf())
+    });
+    folder.map_or_else(
+        || root().join("target/release").join(name),
+        |folder| folder.join(name),
+    )
+}
+
+/// The VMM beside this test binary, or else the release profile's.
 fn built_vmm() -> PathBuf {
-    let beside = env::current_exe()
-        .ok()
-        .and_then(|test| Some(test.parent()?.parent()?.join("dangless-vmm")))
-        .filter(|vmm| vmm.is_file());
-    beside.unwrap_or_else(|| root().join("target/release/dangless-vmm"))
+    let beside = beside("dangless-vmm");
+    if beside.is_file() {
+        beside
+    } else {
+        root().join("target/release/dangless-vmm")
+    }
 }
 
 fn flag(name: &'static str) -> Result<bool, SettingsError> {
