@@ -7,7 +7,7 @@
 
 use crate::{area, exit};
 use core::arch::asm;
-use core::arch::x86_64::_rdtsc;
+use core::arch::x86_64::{_mm_prefetch, _rdtsc, _MM_HINT_ET0};
 use core::sync::atomic::{AtomicU64, Ordering};
 use dangless_core::abi::layout;
 use dangless_core::address::{GuestPhysical, GuestVirtual};
@@ -71,6 +71,12 @@ unsafe impl Machine for Cpu {
 
     fn root(&self) -> GuestPhysical {
         GuestPhysical(area::config().root)
+    }
+
+    #[inline]
+    fn prefetch(&self, at: GuestVirtual) {
+        // SAFETY: a hint, which does nothing where `at` is not mapped.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.0 as *const i8) };
     }
 
     fn now(&self) -> u64 {

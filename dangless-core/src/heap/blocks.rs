@@ -22,7 +22,7 @@ const FIRST_GRANT: u64 = 8;
 /// Largest grant asked for in advance.
 const LARGEST_GRANT: u64 = 16;
 /// Blocks after which grants ask for host huge pages: small heaps are better off without.
-const HUGE_AFTER: u64 = 16;
+const HUGE_AFTER: u64 = 8;
 
 /// A run of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

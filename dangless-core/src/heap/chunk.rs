@@ -5,13 +5,16 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::class::Class;
+use super::class::{Class, Group};
 use super::handle::{Handle, Link, Record};
 use crate::address::GuestPhysical;
 
 /// Most windows mapped over one chunk at a time: KVM's shadow paging drops everything that maps a
 /// frame when that comes to about a thousand.
 const MOST_WINDOWS: u32 = 640;
+
+/// Most directories that map nothing but one chunk.
+pub const MOST_TURNS: usize = 8;
 
 /// Where a chunk is in its life; changes under the lock of its class's shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct Chunk {
     pub bitmap: AtomicU64,
     /// Objects that may be handed out, by column and position.
     pub free: Link<AtomicU64>,
+    /// Guest-physical addresses of the directories that leases of the chunk share, or 0.
+    pub directories: [AtomicU64; MOST_TURNS],
     /// Neighbours on the shelf, under its lock.
     pub previous: Link<Chunk>,
     /// See `previous`.
@@ -126,6 +131,14 @@ impl Chunk {
                 .get()?
                 .element((column * class.column_words() + index) as usize)
         })
+    }
+
+    /// Whether the group has enough free objects to be worth its windows.
+    #[must_use]
+    pub fn is_worth_windows(&self, class: &Class, group: Group) -> bool {
+        let columns = group.first_column..group.first_column + group.columns;
+        let free: u32 = columns.map(|column| self.free_in(class, column)).sum();
+        free >= (class.positions() * group.columns / 8).max(1)
     }
 
     /// Free objects of a column.

@@ -103,6 +103,7 @@ impl<M: Machine> Space<M> {
         let bitmap = GuestPhysical(chunk.bitmap.load(Ordering::Relaxed));
         let memory = chunk.memory();
         chunk.free.set(None);
+        self.give_shared_directories(chunk);
         self.arena.give(&self.machine, bitmap, bitmap_bytes(class));
         self.blocks.give(
             &self.machine,

@@ -36,7 +36,7 @@ const MOST_COLUMNS: u32 = (PAGE_SIZE / 16) as u32;
 /// Most columns of a group.
 pub const MOST_GROUP: u32 = 64;
 /// Most columns of a group in the spread order.
-const SPREAD_GROUP: u32 = 16;
+const SPREAD_GROUP: u32 = 32;
 /// Bits behind the point of a class's reciprocal.
 const RECIPROCAL_BITS: u32 = 24;
 

@@ -5,13 +5,16 @@
 //! which are then handed out row by row. What a front lets go of is first taken out of its window,
 //! so an object of an older session is always one that was handed out.
 
+use core::ops::Range;
 use core::sync::atomic::Ordering;
 
 use super::chunk::{Chunk, State, POSITION_SHIFT};
-use super::class::{Class, Group, CLASSES, MOST_GROUP};
+use super::class::{Class, Group, MOST_GROUP};
 use super::handle::Handle;
+use super::lease::Lease;
 use super::ledger::{Entry, Ledger};
 use super::machine::Machine;
+use super::reclaim::MANY;
 use super::revoke::DUE;
 use super::space::{Heap, Space};
 use super::window::Window;
@@ -31,6 +34,8 @@ pub struct Front {
     row_at: GuestVirtual,
     /// From one column's object to the next one's.
     step: u64,
+    /// From one row to the next.
+    stride: u64,
     /// What the chunk's cursor is at the row's first column.
     cursor: u64,
     chunk: Option<Handle<Chunk>>,
@@ -52,12 +57,14 @@ pub struct Front {
     session: u64,
     /// Address of the group's first object.
     start: GuestVirtual,
-    /// From one row to the next.
-    stride: u64,
     ledger: Option<Handle<Ledger>>,
     /// Windows reserved for this front, `reserved` of them, the next one first.
     reserve: u64,
     reserved: u64,
+    /// The last session was over the same chunk and was used up, nothing of it let go of before.
+    pub(super) is_calm: bool,
+    /// Addresses over the whole chunk, or for the next chunk.
+    pub(super) lease: Option<Lease>,
     /// Windows that an edit is due for, all in the queue: the first `due_count`.
     due: [u32; DUE],
     due_count: usize,
@@ -69,6 +76,8 @@ pub struct Front {
 pub struct Taken {
     /// Its address.
     pub at: GuestVirtual,
+    /// Where the next one probably lies.
+    pub next: GuestVirtual,
     /// Its entry in the ledger, where there is one.
     pub entry: Option<Handle<Entry>>,
     /// Its memory was never used.
@@ -97,6 +106,8 @@ impl Front {
         ledger: None,
         reserve: 0,
         reserved: 0,
+        is_calm: false,
+        lease: None,
         due: [0; DUE],
         due_count: 0,
         block: [0; BLOCK as usize],
@@ -111,7 +122,14 @@ impl Front {
         }
         let chunk = self.chunk?;
         let column = u64::from(word.trailing_zeros());
-        self.word = word & (word - 1);
+        let rest = word & (word - 1);
+        self.word = rest;
+        let next = match rest {
+            0 => self.row_at.add(self.stride),
+            rest => self
+                .row_at
+                .add(u64::from(rest.trailing_zeros()) * self.step),
+        };
         chunk
             .cursor
             .store(self.cursor + column + 1, Ordering::Release);
@@ -121,6 +139,7 @@ impl Front {
         });
         Some(Taken {
             at: self.row_at.add(column * self.step),
+            next,
             entry,
             zero: self.zero,
         })
@@ -154,6 +173,23 @@ impl Front {
             visit(self.first, self.group.columns.into());
         }
         visit(self.reserve, self.reserved);
+        if let Some(lease) = self.lease {
+            let (first, windows) = lease.windows();
+            visit(first, windows);
+        }
+    }
+
+    /// Whether the window is one of the front's lease.
+    pub fn leases(&self, class: &Class, number: u64) -> bool {
+        self.lease.is_some_and(|lease| lease.holds(class, number))
+    }
+
+    /// Reserves windows that were not used, unless more are reserved already.
+    pub fn keep_in_reserve(&mut self, first: u64, windows: u64) {
+        if windows > self.reserved {
+            self.reserve = first;
+            self.reserved = windows;
+        }
     }
 
     /// The columns that are handed out, with their windows' numbers.
@@ -206,9 +242,23 @@ impl<M: Machine> Space<M> {
                     self.collect();
                 }
                 front.chunk = Some(self.chunk_with_room(number).ok_or(OutOfMemory)?);
+                front.is_calm = false;
                 continue;
             };
-            if self.next_row(front)? || self.next_session(front, chunk, number)? {
+            if self.next_row(front)? {
+                continue;
+            }
+            self.end_session(front);
+            if let Some(group) = self.leased_group(front, chunk, self.class(number)) {
+                if self.open_session(front, chunk, number, group)? {
+                    continue;
+                }
+            }
+            // What is closed before new windows are opened costs the new ones nothing.
+            self.end_lease(heap, number);
+            self.edit_due(heap, number);
+            let front = &mut heap.fronts[number];
+            if self.next_session(front, chunk, number)? {
                 continue;
             }
             front.chunk = None;
@@ -276,27 +326,29 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Ends the session, if there is one, and opens one over the chunk's first group that has enough
-    /// free objects, which is the one that the caches may still hold; answers whether there was one.
+    /// Opens a session over the chunk's first group that has enough free objects, which is the one
+    /// that the caches may still hold; answers whether there was one.
     fn next_session(
         &self,
         front: &mut Front,
         chunk: Handle<Chunk>,
         number: usize,
     ) -> Result<bool, OutOfMemory> {
-        self.end_session(front);
         let class = self.class(number);
         let group = if self.are_windows_scarce() {
             first_column(class, chunk)
         } else {
             first_group(class, chunk)
         };
-        match group {
-            Some(group) => self
-                .open_session(front, chunk, number, group)
-                .map(|()| true),
-            None => Ok(false),
+        let Some(group) = group else {
+            return Ok(false);
+        };
+        if front.is_calm {
+            self.begin_lease(front, chunk, number);
         }
+        let opened = self.open_session(front, chunk, number, group);
+        self.cancel_lease(front);
+        opened
     }
 
     /// Gives up what the front hands out, and the addresses it has reserved.
@@ -306,6 +358,7 @@ impl<M: Machine> Space<M> {
         };
         self.abandon(front, chunk, number);
         self.end_session(front);
+        front.lease = None;
         front.chunk = None;
         front.reserved = 0;
         chunk.set_status(State::Used, number);
@@ -317,6 +370,7 @@ impl<M: Machine> Space<M> {
             // Whatever is still an object of the session's windows was handed out.
             let end = front.session | u64::from(front.rows) << POSITION_SHIFT;
             chunk.cursor.store(end, Ordering::Release);
+            front.is_calm = front.next_row == front.rows && front.mask == front.opened;
         }
         front.mask = 0;
         front.word = 0;
@@ -335,11 +389,23 @@ impl<M: Machine> Space<M> {
         chunk: Handle<Chunk>,
         number: usize,
         group: Group,
-    ) -> Result<(), OutOfMemory> {
+    ) -> Result<bool, OutOfMemory> {
         let class = self.class(number);
-        let first = self.windows_for(front, group.columns.into())?;
         let mut slots = [GuestPhysical(0); MOST_GROUP as usize];
-        let Some(ledger) = self.prepare(number, group, first, &mut slots) else {
+        let leased = self.leased_windows(front, class, group);
+        let (first, ledger) = match &leased {
+            Some((first, _)) => (*first, self.ledger_for(number, group, *first)),
+            None => {
+                let first = self.windows_for(front, group.columns.into())?;
+                let windows = first..first + u64::from(group.columns);
+                let ready = self.find_entries(windows, &mut slots);
+                (
+                    first,
+                    ready.and_then(|()| self.ledger_for(number, group, first)),
+                )
+            }
+        };
+        let Some(ledger) = ledger else {
             // The addresses are lost, which does no harm.
             return Err(OutOfMemory);
         };
@@ -381,10 +447,14 @@ impl<M: Machine> Space<M> {
         // One after the other: a host that shadows page tables stops watching a table that is
         // written many times in a row.
         for (column, &slot) in slots.iter().enumerate() {
-            if mask & 1 << column != 0 {
+            if mask & 1 << column != 0 && leased.is_none() {
                 self.store(slot, leaf);
             }
         }
+        if leased.is_some() {
+            self.note_leased(front, class, group);
+        }
+        drop(leased);
         front.group = group;
         front.mask = mask;
         front.opened = mask;
@@ -398,7 +468,7 @@ impl<M: Machine> Space<M> {
         front.step = LARGE_PAGE_SIZE + u64::from(class.size);
         let inside = class.offset(0, group.first_column);
         front.start = self.windows.address(first).add(inside.into());
-        Ok(())
+        Ok(true)
     }
 
     /// The next windows of the front's own gibibyte, so that what happens to its directory concerns
@@ -406,7 +476,7 @@ impl<M: Machine> Space<M> {
     fn windows_for(&self, front: &mut Front, count: u64) -> Result<u64, OutOfMemory> {
         if front.reserved < count {
             let whole = PAGES_PER_LARGE;
-            let many = self.windows.count() >= whole * (CLASSES * 4) as u64;
+            let many = self.windows.count() >= MANY;
             let own = (front.session != 0 && many && !self.are_windows_scarce())
                 .then(|| self.reserve_windows(whole, whole * LARGE_PAGE_SIZE))
                 .flatten();
@@ -423,17 +493,25 @@ impl<M: Machine> Space<M> {
         Ok(first)
     }
 
-    /// Makes what a session needs memory for: page tables and, where stacks are recorded, a ledger.
-    fn prepare(
+    /// Finds the directory entries of windows, and makes page tables where they are missing.
+    fn find_entries(
+        &self,
+        windows: Range<u64>,
+        slots: &mut [GuestPhysical; MOST_GROUP as usize],
+    ) -> Option<()> {
+        for (number, slot) in windows.zip(slots) {
+            *slot = self.directory_entry(self.windows.address(number)).ok()?;
+        }
+        Some(())
+    }
+
+    /// A ledger for a session, where stacks are recorded.
+    fn ledger_for(
         &self,
         number: usize,
         group: Group,
         first: u64,
-        slots: &mut [GuestPhysical; MOST_GROUP as usize],
     ) -> Option<Option<Handle<Ledger>>> {
-        for (number, slot) in (first..first + u64::from(group.columns)).zip(slots) {
-            *slot = self.directory_entry(self.windows.address(number)).ok()?;
-        }
         if !self.detect {
             return Some(None);
         }
@@ -456,11 +534,9 @@ impl<M: Machine> Space<M> {
 
 /// The first group that has enough free objects to be worth its windows.
 fn first_group(class: &Class, chunk: Handle<Chunk>) -> Option<Group> {
-    class.groups().find(|group| {
-        let columns = group.first_column..group.first_column + group.columns;
-        let free: u32 = columns.map(|column| chunk.free_in(class, column)).sum();
-        free >= (class.positions() * group.columns / 8).max(1)
-    })
+    class
+        .groups()
+        .find(|&group| chunk.is_worth_windows(class, group))
 }
 
 /// The first column that has, as a group of its own: for when there are few windows.

@@ -54,6 +54,13 @@ impl<T: Record> Handle<T> {
         self.at.as_ptr() as u64
     }
 
+    /// The record itself, for longer than this copy of the handle.
+    #[must_use]
+    pub fn forever<'r>(self) -> &'r T {
+        // SAFETY: the maker of the handle vouched for the place; metadata is never given back.
+        unsafe { self.at.as_ref() }
+    }
+
     /// The element `index` on, of an array that starts here.
     ///
     /// # Safety

@@ -48,6 +48,8 @@ pub unsafe trait Machine: Flusher {
     fn roots(&self, visit: impl FnMut(u64)) -> bool;
     /// Calls `visit` with each whole word of part of a live object, from an 8-byte boundary.
     fn words(&self, at: GuestVirtual, bytes: u64, visit: impl FnMut(u64));
+    /// The word at `at` will be written soon, if it is mapped.
+    fn prefetch(&self, _at: GuestVirtual) {}
     /// An entry of a page table was written. Only a simulation has to be told.
     fn table_written(&self, _at: GuestPhysical) {}
     /// Copies between two objects.

@@ -12,6 +12,7 @@
 //! | `machine` | what the heap needs: memory, flushes, a clock |
 //! | `space` | the process-wide state and the operations of the malloc family |
 //! | `front`, `chunk`, `chunks`, `wear` | handing objects out, and ceasing to |
+//! | `lease` | windows over a whole chunk, opened and closed by one store |
 //! | `window` | the window table |
 //! | `revoke`, `budget` | taking addresses away, at once or queued |
 //! | `epoch`, `clock` | several processors: memory waits until all have flushed |
@@ -37,6 +38,7 @@ mod epoch;
 mod extent;
 mod front;
 mod handle;
+mod lease;
 mod ledger;
 mod lock;
 mod machine;

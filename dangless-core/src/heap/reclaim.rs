@@ -42,6 +42,8 @@ const WINDOWS: u64 = 1 << 18;
 const LOOKS: u32 = 32;
 /// Windows that a directory covers.
 const DIRECTORY: u64 = 512;
+/// Windows of a region in which fronts can have directories of their own.
+pub const MANY: u64 = DIRECTORY * CLASSES as u64 * 4;
 
 /// When to reclaim, and what was reclaimed.
 pub struct Reclaim {
@@ -213,6 +215,12 @@ impl<M: Machine> Space<M> {
         used > self.windows.count() / 2
     }
 
+    /// Whether addresses may be spent to save time.
+    pub(super) fn are_windows_plenty(&self) -> bool {
+        let used = self.windows.used().saturating_sub(self.reclaim.free());
+        self.windows.count() >= MANY && used < self.windows.count() / 4
+    }
+
     /// Reclaims if there were no windows for an object. If nothing was handed out since the last time,
     /// no more than half of the run time goes into this.
     pub(super) fn reclaim_in_need(&self, heap: &mut Heap) {
@@ -291,6 +299,7 @@ impl<M: Machine> Space<M> {
                 (first..first + windows).for_each(|number| marks.set(number));
             });
         }
+        self.mark_shared(&marks);
         for number in 0..count {
             let Some(window) = self.windows.record(&self.machine, number) else {
                 continue;
@@ -315,6 +324,19 @@ impl<M: Machine> Space<M> {
             }
         }
         Some(marks)
+    }
+
+    /// Nothing else may be opened next to the windows of a directory that belongs to a chunk.
+    fn mark_shared(&self, marks: &Marks) {
+        for number in (0..marks.count).step_by(DIRECTORY as usize) {
+            let at = self
+                .windows
+                .address(number)
+                .align_up(DIRECTORY * LARGE_PAGE_SIZE);
+            if let (true, Some(first)) = (self.is_shared(at), self.windows.number_of(at)) {
+                (first..first + DIRECTORY).for_each(|number| marks.set(number));
+            }
+        }
     }
 
     /// The extent that the window is part of, and whether it is its first.

@@ -17,13 +17,13 @@ use super::machine::Machine;
 use super::space::{Heap, Space};
 use super::window::{bit_of, Window};
 use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
-use crate::paging::{Entry, Flags, Flush, Level, TableMemory};
+use crate::paging::{Entry, Flags, Flush, TableMemory};
 
 /// Windows that share a flush.
 pub const BATCH: usize = 128;
 /// Windows of a class that are edited together, when enough of them was freed. A host that shadows
 /// page tables pays for three entries of a directory; then it stops watching it.
-pub const DUE: usize = 16;
+pub const DUE: usize = 32;
 /// What closing a window costs later, in faults: the addresses that come in its place have to be
 /// opened, and the first access finds nothing shadowed.
 const RENEWAL: u32 = 16;
@@ -215,6 +215,11 @@ impl<M: Machine> Space<M> {
         if freed.left > 0 && !chunk.is_some_and(|chunk| chunk.handed_out(key, last)) {
             return;
         }
+        // When a lease ends all that is due of it is closed together.
+        let front = heap.fronts.get(number);
+        if front.is_some_and(|front| front.leases(self.class(number), freed.number)) {
+            return;
+        }
         let full = heap
             .fronts
             .get_mut(number)
@@ -369,7 +374,7 @@ impl<M: Machine> Space<M> {
             return (edited, flush);
         }
         // The tables above exist since the window was opened.
-        let slot = self.mapper().find_entry(at, Level::Directory);
+        let slot = self.own_entry(at);
         let new = if closing { None } else { self.allocate_table() };
         let chunk = window.chunk();
         match (slot, new, chunk) {

@@ -16,6 +16,7 @@ use super::epoch::Epochs;
 use super::extent::Extent;
 use super::front::{Front, Taken};
 use super::handle::{Handle, Record};
+use super::lease::Spares;
 use super::ledger::History;
 use super::lock::SpinLock;
 use super::machine::Machine;
@@ -44,8 +45,9 @@ pub struct Space<M: Machine> {
     pub(super) windows: Windows,
     pub(super) blocks: Blocks,
     pub(super) arena: Arena,
-    /// Held while page tables of the alias region are made.
+    /// Held while page tables of the alias region are made, and while a gibibyte gets a directory.
     pub(super) directories: SpinLock<()>,
+    pub(super) spares: Spares,
     pub(super) shelves: [SpinLock<Shelf>; CLASSES],
     /// Chunk records not in use, linked by `next`.
     pub(super) spare_chunks: SpinLock<Option<Handle<Chunk>>>,
@@ -131,6 +133,7 @@ impl<M: Machine> Space<M> {
             blocks,
             arena,
             directories: SpinLock::new(()),
+            spares: Spares::new(),
             shelves: [const { SpinLock::new(Shelf::new()) }; CLASSES],
             spare_chunks: SpinLock::new(None),
             depot,
@@ -183,6 +186,7 @@ impl<M: Machine> Space<M> {
             Some(taken) => taken,
             None => self.take_or_drain(heap, number)?,
         };
+        self.machine.prefetch(taken.next);
         Ok(self.finish(taken, layout, stack))
     }
 
@@ -195,6 +199,8 @@ impl<M: Machine> Space<M> {
         }
         let number = class::small_number_for(size)?;
         let taken = heap.fronts.get_mut(number)?.take()?;
+        // Its page is a new one, whose translation takes the processor long to find.
+        self.machine.prefetch(taken.next);
         Some(taken.at)
     }
 

@@ -41,7 +41,7 @@ impl<M: Machine> Space<M> {
 
     /// The directory entry of the window at `at`; tables above it are made where they are missing.
     pub(super) fn directory_entry(&self, at: GuestVirtual) -> Result<GuestPhysical, MapError> {
-        if let Some(found) = self.mapper().find_entry(at, Level::Directory) {
+        if let Some(found) = self.own_entry(at) {
             return Ok(found);
         }
         let _one_at_a_time = self.directories.lock();

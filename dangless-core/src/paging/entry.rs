@@ -46,6 +46,8 @@ impl Entry {
     pub const DIRTY: u64 = 1 << 6;
     /// The entry is a leaf although it is above the lowest level.
     pub const LARGE: u64 = 1 << 7;
+    /// The heap's own mark, which processors ignore: the table is used by several entries.
+    pub const SHARED: u64 = 1 << 9;
     /// Instruction fetches are refused.
     pub const NO_EXECUTE: u64 = 1 << 63;
 

@@ -16,11 +16,12 @@ const RING3: Kind = Kind {
 };
 
 /// The machines and policies that matter: kind, profile, budget.
-const SETTINGS: [(Kind, u64, u64); 4] = [
+const SETTINGS: [(Kind, u64, u64); 5] = [
     (RING0, 1, 1000),
     (RING3, 1, 0),
     (RING3, 1, 1000),
     (RING0, 2, 0),
+    (RING3, 2, 0),
 ];
 
 #[test]

@@ -16,7 +16,7 @@ pub const ALIAS: u64 = 16 << 40;
 /// Windows of the region.
 pub const WINDOWS: u64 = 1 << 17;
 /// The root table lies in block 0, which is never granted.
-const ROOT: GuestPhysical = GuestPhysical(0x3000);
+pub const ROOT: GuestPhysical = GuestPhysical(0x3000);
 
 /// What the machine does differently from an ideal one.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +31,8 @@ pub struct Kind {
 #[derive(Clone, Copy)]
 struct Remembered {
     to: u64,
-    /// Where the directory entry lies that it was made from.
-    directory: Option<GuestPhysical>,
+    /// Where the entries of the directory and of the table above it lie that it was made from.
+    directories: [Option<GuestPhysical>; 2],
 }
 
 struct Supply {
@@ -147,7 +147,8 @@ impl Simulation {
     /// else by a walk, which it then remembers. `None` is a page fault.
     pub fn access(&self, at: GuestVirtual) -> Option<u64> {
         let mapper = Mapper::new(self, ROOT);
-        let directory = mapper.find_entry(at, Level::Directory);
+        let levels = [Level::Directory, Level::Pointers];
+        let directories = levels.map(|level| mapper.find_entry(at, level));
         let mut tlb = self.tlb();
         for (map, size) in tlb.iter_mut().zip([PAGE_SIZE, LARGE_PAGE_SIZE]) {
             let page = at.0 / size;
@@ -158,11 +159,11 @@ impl Simulation {
         let walk = mapper.translate(at)?;
         assert!(walk.flags.write && !walk.flags.execute);
         let to = walk.physical.0 - at.0 % walk.page_size;
-        if let Some(entry) = directory {
+        for entry in directories.iter().flatten() {
             self.directories.lock().unwrap().insert(entry.0);
         }
         let map = &mut tlb[usize::from(walk.page_size != PAGE_SIZE)];
-        map.insert(at.0 / walk.page_size, Remembered { to, directory });
+        map.insert(at.0 / walk.page_size, Remembered { to, directories });
         Some(walk.physical.0)
     }
 
@@ -337,7 +338,7 @@ unsafe impl Machine for Simulation {
         if self.kind.immediate && self.directories.lock().unwrap().contains(&at.0) {
             for tlb in &self.tlbs {
                 for map in tlb.lock().unwrap().iter_mut() {
-                    map.retain(|_, old| old.directory != Some(at));
+                    map.retain(|_, old| !old.directories.contains(&Some(at)));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod cases;
 mod faults;
+mod leases;
 mod machine;
 mod model;
 mod processors;
