@@ -13,7 +13,7 @@ start
 redis-benchmark -s "$PWD/socket" -q -n "$requests" -c 20 -P 4 -r 100 \
     -t set,get,incr,lpush,lrange_100,sadd,hset,zadd,mset > /dev/null
 ask << 'END'
-eval "for i = 1, 1000 do redis.call('hset', 'h' .. i % 10, 'field' .. i, string.rep('x', i)) end return redis.sha1hex(table.concat(redis.call('hkeys', 'h3')))" 0
+eval "for i = 1, 1000 do redis.call('hset', 'h' .. i % 10, 'field' .. i, string.rep('x', i)) end local keys = redis.call('hkeys', 'h3') table.sort(keys) return redis.sha1hex(table.concat(keys))" 0
 set key value
 append key s
 object encoding key
