@@ -3,14 +3,15 @@
 //! `posix/quick.txt` names the tests that are run always, `posix/slow.txt` those that take longer
 //! than half a second natively (most of them sleep), which `DANGLESS_TEST_POSIX=all` adds,
 //! `posix/unsteady.txt` those whose end depends on chance natively too, each with its reason, and
-//! `posix/open.txt` those that do not end as natively yet: these two are not run. Tests that set the
+//! `posix/open.txt` those that do not end as natively: these two are not run. Tests that set the
 //! machine's clock are in none of the lists. One case holds the tests of one interface; a test that
 //! ends differently is run twice more, since much in the suite hangs on the scheduler.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::comparison::Step;
@@ -28,6 +29,9 @@ const AGAIN: u32 = 2;
 const QUICK: Duration = Duration::from_secs(20);
 /// How long a slow test may take: some never end, natively neither.
 const SLOW: Duration = Duration::from_secs(60);
+
+/// Runs a command with System V objects and message queues of its own.
+const UNSHARE: [&str; 2] = ["/usr/bin/unshare", "--ipc"];
 
 /// One case for each interface.
 ///
@@ -130,10 +134,27 @@ fn run(
 ) -> Result<Outcome, Failure> {
     let way = if guest { "guest" } else { "native" };
     let folder = Scratch::new(settings::build("test-run").join(format!("posix.{test}")))?;
-    let invocation = step.invocation(context, folder.path(), guest)?;
+    let mut invocation = step.invocation(context, folder.path(), guest)?;
+    if has_namespaces() {
+        let apart = UNSHARE.map(str::to_owned);
+        invocation.words.splice(..0, apart);
+    }
     let outcome = execution::run(&invocation, &logs.join(format!("{test}-{way}")))?;
     folder.remove()?;
     Ok(outcome)
+}
+
+/// Whether tests can have message queues of their own: some leave theirs behind, until the user has
+/// no more.
+fn has_namespaces() -> bool {
+    static HAVE: OnceLock<bool> = OnceLock::new();
+    let [command, options @ ..] = UNSHARE;
+    let tried = || {
+        let mut attempt = Command::new(command);
+        attempt.args(options).arg("true").stderr(Stdio::null());
+        attempt.status()
+    };
+    *HAVE.get_or_init(|| tried().is_ok_and(|status| status.success()))
 }
 
 #[cfg(test)]

@@ -68,7 +68,8 @@ impl Thread {
         let signal = recorded.signal;
         let action = self.action(signal);
         if action.is_handled() {
-            return self.enter_handler(signal, &recorded.info, &action, recorded.mask, [0; 3]);
+            let masks = [recorded.mask, recorded.during];
+            return self.enter_handler(signal, &recorded.info, &action, masks, [0; 3]);
         }
         // The action changed after the signal was recorded, or the process is not the program's.
         if action.is_default() {
@@ -121,13 +122,14 @@ impl Thread {
         self.shared_state().actions.get(signal).unwrap_or_default()
     }
 
-    /// Builds a handler's frame and points the processor at the handler.
+    /// Builds a handler's frame and points the processor at the handler. The masks are those of
+    /// after and before it.
     fn enter_handler(
         &mut self,
         signal: i32,
         info: &[u8; INFO],
         action: &Action,
-        mask: u64,
+        [mask, during]: [u64; 2],
         fault: [u64; 3],
     ) -> Result<(), End> {
         let broken = |error: super::host::HostError| End::Broken(error.to_string());
@@ -190,7 +192,7 @@ impl Thread {
         } else {
             mask::bit(signal)
         };
-        mask::set_program(mask | action.mask | own);
+        mask::set_program(during | action.mask | own);
         Ok(())
     }
 
@@ -245,7 +247,7 @@ impl Thread {
         info[..4].copy_from_slice(&signal.to_le_bytes());
         info[8..12].copy_from_slice(&code.to_le_bytes());
         info[16..24].copy_from_slice(&address.to_le_bytes());
-        self.enter_handler(signal, &info, &action, blocked, fault)?;
+        self.enter_handler(signal, &info, &action, [blocked; 2], fault)?;
         Ok(true)
     }
 

@@ -175,6 +175,7 @@ impl Thread {
             .fault(fault.address, write, fault.is_fetch())
         {
             Resolution::Mapped => self.check_progress(&fault),
+            Resolution::NotMapped if self.grow_down(fault.address) => Ok(()),
             Resolution::NotMapped => self.program_fault(&fault, libc::SIGSEGV, false),
             Resolution::Denied => self.program_fault(&fault, libc::SIGSEGV, true),
             Resolution::OutOfMemory => {

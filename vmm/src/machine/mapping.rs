@@ -6,6 +6,7 @@
 //! runtime.
 
 use super::thread::Thread;
+use crate::memory::account::Account;
 use crate::memory::space::Stale;
 use crate::process::{Errno, MapRequest, Process};
 use dangless_core::abi::exit::Upcall;
@@ -94,6 +95,7 @@ impl Thread {
         if private && !lazy && length > self.program.machine.physical.limit() {
             return Err(Errno(libc::ENOMEM));
         }
+        self.may_map(&wanted, private && protection & libc::PROT_WRITE != 0)?;
         if fixed && self.program.space.is_occupied(&wanted) {
             let stale = self.program.space.remove(&wanted);
             self.clear(stale)?;
@@ -104,6 +106,9 @@ impl Thread {
                 .space
                 .map_anonymous(wanted.clone(), protection, !lazy)
                 .map_err(|_| Errno(libc::ENOMEM))?;
+            if flags & libc::MAP_GROWSDOWN != 0 {
+                self.program.space.set_growing(wanted.start);
+            }
         } else {
             let host_flags = flags & (libc::MAP_TYPE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
             self.program.space.map_host(
@@ -122,6 +127,16 @@ impl Thread {
             self.adopt(&wanted, flags, descriptor, offset);
         }
         Ok(wanted.start)
+    }
+
+    /// Whether the limits allow a mapping at `wanted`, in place of what is there.
+    fn may_map(&self, wanted: &Range<u64>, data: bool) -> Result<(), Errno> {
+        let bytes = wanted.end - wanted.start;
+        let more = Account {
+            all: bytes,
+            data: if data { bytes } else { 0 },
+        };
+        self.may_expand(more, self.program.space.account_within(wanted))
     }
 
     pub(super) fn unmap_memory(&mut self, at: u64, length: u64) -> Result<(), Errno> {
@@ -152,6 +167,15 @@ impl Thread {
                 error
             }
         })?;
+        if protection & libc::PROT_WRITE != 0 {
+            // What may be written becomes data.
+            let now = self.program.space.account_within(&wanted);
+            let more = Account {
+                data: wanted.end - wanted.start,
+                ..now
+            };
+            self.may_expand(more, now)?;
+        }
         let stale = self.program.space.protect(&wanted, protection)?;
         self.program
             .machine
@@ -179,8 +203,10 @@ impl Thread {
     ) -> Result<u64, Errno> {
         let fixed = flags & libc::MREMAP_FIXED != 0;
         let may_move = flags & libc::MREMAP_MAYMOVE != 0;
-        if flags & !(libc::MREMAP_FIXED | libc::MREMAP_MAYMOVE) != 0
-            || (fixed && !may_move)
+        let keep = flags & libc::MREMAP_DONTUNMAP != 0;
+        if flags & !(libc::MREMAP_FIXED | libc::MREMAP_MAYMOVE | libc::MREMAP_DONTUNMAP) != 0
+            || ((fixed || keep) && !may_move)
+            || (keep && old_length != new_length)
             || old_length == 0
         {
             return Err(Errno(libc::EINVAL));
@@ -201,10 +227,10 @@ impl Thread {
                 let stale = self.program.space.remove(&target);
                 self.clear(stale)?;
             }
-            return self.relocate(old, target);
+            return self.relocate(old, target, keep);
         }
         let old_size = old.end - old.start;
-        if new_length <= old_size {
+        if new_length <= old_size && !keep {
             if new_length < old_size {
                 let stale = self
                     .program
@@ -215,7 +241,14 @@ impl Thread {
             return Ok(at);
         }
         let more = old.end..old.start + new_length;
-        if layout::is_application(more.start, more.end - more.start)
+        let bytes = if keep {
+            new_length
+        } else {
+            new_length - old_size
+        };
+        self.may_add(bytes)?;
+        if !keep
+            && layout::is_application(more.start, more.end - more.start)
             && !self.program.space.is_occupied(&more)
             && self.program.space.extend(&old, &more).is_ok()
         {
@@ -233,7 +266,7 @@ impl Thread {
             .space
             .find_free(0, new_length, 0)
             .ok_or(Errno(libc::ENOMEM))?;
-        self.relocate(old, start..start + new_length)
+        self.relocate(old, start..start + new_length, keep)
     }
 
     pub(super) fn move_break(&mut self, at: u64) -> u64 {
@@ -247,7 +280,8 @@ impl Thread {
         }
         if new > old {
             let more = old..new;
-            if !layout::is_application(old, new - old)
+            if self.may_add(new - old).is_err()
+                || !layout::is_application(old, new - old)
                 || self.program.space.is_occupied(&more)
                 || self
                     .program
@@ -311,7 +345,7 @@ impl Thread {
         }
     }
 
-    fn relocate(&mut self, old: Range<u64>, target: Range<u64>) -> Result<u64, Errno> {
+    fn relocate(&mut self, old: Range<u64>, target: Range<u64>, keep: bool) -> Result<u64, Errno> {
         let length = (old.end - old.start).min(target.end - target.start);
         // What the smaller new mapping has no room for goes first.
         if old.start + length < old.end {
@@ -321,7 +355,7 @@ impl Thread {
         let stale = self
             .program
             .space
-            .relocate(&(old.start..old.start + length), &target)?;
+            .relocate(&(old.start..old.start + length), &target, keep)?;
         self.program
             .machine
             .extend_direct_map()

@@ -13,7 +13,7 @@
 //! | [`thread`] | one of its threads: the process that system calls see |
 //! | [`crew`] | the threads that are alive, and the program's end |
 //! | [`birth`], [`farewell`] | a thread's beginning and end |
-//! | [`mapping`] | `mmap` and its family |
+//! | [`mapping`], [`limits`] | `mmap` and its family, and what the program's limits leave of it |
 //! | [`upcall`] | calling the runtime |
 //! | [`request`] | serving the runtime |
 //! | [`exception`] | page faults and the program's own faults |
@@ -38,6 +38,7 @@ mod farewell;
 pub mod fork;
 mod frame;
 pub mod host;
+mod limits;
 pub mod link;
 mod mapping;
 pub mod modules;

@@ -10,6 +10,8 @@ use super::fork::Farewell;
 use super::tick::Ticker;
 use crate::exec::Policy;
 use crate::loader::interpose::Islands;
+use crate::memory::account::Account;
+use crate::memory::physical::Use;
 use crate::memory::space::Space;
 use crate::observe::Observer;
 use crate::process::picture::{Origin, Picture};
@@ -162,9 +164,15 @@ impl Program {
         Picture {
             origin: self.origin.clone(),
             mappings: self.space.survey(),
+            objects: self.machine.physical.in_use(Use::Granted),
             heap: self.space.heap(),
             threads: self.crew.members().iter().map(|member| member.id).collect(),
         }
+    }
+
+    /// How much of the address space is in use.
+    pub(super) fn account(&self) -> Account {
+        self.space.account(self.origin.stack)
     }
 
     /// The reports made so far.

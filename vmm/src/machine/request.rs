@@ -81,6 +81,9 @@ impl Thread {
     }
 
     fn grant(&mut self, blocks: u64, huge: bool) -> u64 {
+        if !self.may_grant(blocks.saturating_mul(LARGE_PAGE_SIZE)) {
+            return FAILED;
+        }
         let Ok(start) = self.program.machine.physical.allocate(blocks, Use::Granted) else {
             return FAILED;
         };

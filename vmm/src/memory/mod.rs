@@ -6,11 +6,13 @@
 //! | [`tables`] | page tables in it, as `dangless_core::paging` wants them |
 //! | [`vma`] | what is mapped where in the program's address space |
 //! | [`space`] | the address space: `mmap` and its family, faults |
+//! | [`account`] | how much of it is in use, and mappings that grow |
 //! | `shm` | System V shared memory in it |
 //! | [`touched`] | which of it was ever touched |
 //! | [`translate`] | from the program's addresses to host memory |
 //! | [`user`] | the seam through which system calls and reports read the program's memory |
 
+pub mod account;
 pub mod physical;
 mod shm;
 pub mod space;

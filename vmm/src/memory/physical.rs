@@ -321,6 +321,17 @@ impl Physical {
         }
     }
 
+    /// Bytes in use as `what`.
+    #[must_use]
+    pub fn in_use(&self, what: Use) -> u64 {
+        let blocks = self.lock().next;
+        let used = (0..blocks).filter(|block| {
+            let at = GuestPhysical(block * LARGE_PAGE_SIZE);
+            self.use_of(at) == what
+        });
+        used.count() as u64 * LARGE_PAGE_SIZE
+    }
+
     /// Whether every block of `[at, at + length)` is in use as `what`.
     #[must_use]
     pub fn is_all(&self, at: GuestPhysical, length: u64, what: Use) -> bool {
@@ -346,7 +357,10 @@ impl Physical {
 
     /// Drops the contents of whole pages: private memory reads zero afterwards.
     pub fn discard(&self, at: GuestPhysical, length: u64) {
-        self.madvise(at, length, libc::MADV_DONTNEED);
+        if !self.madvise(at, length, libc::MADV_DONTNEED) {
+            // Memory that the program has locked.
+            self.reset(at, length);
+        }
     }
 
     /// Asks the host to back the range with huge pages; a host without them ignores it.
@@ -354,11 +368,12 @@ impl Physical {
         self.madvise(at, length, libc::MADV_HUGEPAGE);
     }
 
-    fn madvise(&self, at: GuestPhysical, length: u64, advice: i32) {
-        if let Some(host) = self.host(at, length) {
+    /// Whether the host took the advice.
+    fn madvise(&self, at: GuestPhysical, length: u64, advice: i32) -> bool {
+        self.host(at, length).is_some_and(|host| {
             // SAFETY: the range lies in the reservation; the advice at most zeroes guest memory.
-            unsafe { libc::madvise(host.cast(), length as usize, advice) };
-        }
+            unsafe { libc::madvise(host.cast(), length as usize, advice) == 0 }
+        })
     }
 
     /// Makes the range plain private zero memory again, whatever was mapped there.

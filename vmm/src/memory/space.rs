@@ -18,7 +18,7 @@ use crate::process::Errno;
 use dangless_core::abi::layout;
 use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE};
 use dangless_core::paging::{Flags, MapError, Mapper};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) granules: BTreeMap<u64, Granule>,
     /// `[start, end)` of the program break.
     heap: Range<u64>,
+    /// Where mappings start that grow downwards.
+    pub(super) growing: BTreeSet<u64>,
     /// Where System V segments are attached: start to end.
     pub(super) segments: BTreeMap<u64, u64>,
     /// Where the search for free addresses starts, downwards.
@@ -471,6 +473,13 @@ impl Space {
         state
             .segments
             .retain(|&start, &mut end| end <= range.start || range.end <= start);
+        // What is left of a mapping that grows still does.
+        let last = state.growing.range(range.clone()).next_back().copied();
+        let cut = last.and_then(|start| state.areas.find(start));
+        state.growing.retain(|start| !range.contains(start));
+        if cut.is_some_and(|(whole, _)| whole.end > range.end) {
+            state.growing.insert(range.end);
+        }
         let dropped = state.areas.remove(range);
         let mut ranges = Vec::new();
         for (part, _) in &dropped {
@@ -585,11 +594,13 @@ impl Space {
     }
 
     /// Moves the mapping at `from` to the free range `to`, which may be longer; the old range is
-    /// stale afterwards, and its pages have moved.
+    /// stale afterwards, and its pages have moved. With `keep`, which only private memory allows,
+    /// the old range stays mapped and reads zero.
     ///
     /// # Errors
-    /// EFAULT if `from` is not one mapping, ENOMEM when memory is used up.
-    pub fn relocate(&self, from: &Range<u64>, to: &Range<u64>) -> Result<Stale, Errno> {
+    /// EFAULT if `from` is not one mapping, EINVAL if it cannot be kept, ENOMEM when memory is used
+    /// up.
+    pub fn relocate(&self, from: &Range<u64>, to: &Range<u64>, keep: bool) -> Result<Stale, Errno> {
         let mut state = self.lock();
         let area = match state.areas.within(from.clone()).as_slice() {
             [(part, area)] if part == from && !matches!(area.backing, Backing::Attached(_)) => {
@@ -597,14 +608,25 @@ impl Space {
             }
             _ => return Err(Errno(libc::EFAULT)),
         };
-        self.back(&mut state, to).map_err(|_| Errno(libc::ENOMEM))?;
         let anonymous = area.backing == Backing::Anonymous;
+        if keep && !anonymous {
+            return Err(Errno(libc::EINVAL));
+        }
+        self.back(&mut state, to).map_err(|_| Errno(libc::ENOMEM))?;
         let targets = Self::pieces(&state, to);
         if !anonymous && (targets.len() != 1 || Self::pieces(&state, from).len() != 1) {
             self.free_empty(&mut state, to);
             return Err(Errno(libc::ENOMEM));
         }
         self.move_pages(&state, from, to, anonymous)?;
+        if keep {
+            // The guest's entries lead to what is memory again here.
+            for (physical, length) in Self::pieces_where_present(&state, from) {
+                self.physical.reset(physical, length);
+            }
+            state.areas.insert(to.clone(), area);
+            return Ok(Stale::default());
+        }
         let dropped = state.areas.remove(from);
         let ranges = Self::linked(&state, from);
         state.areas.insert(to.clone(), area);

@@ -50,6 +50,8 @@ pub struct Picture {
     pub origin: Origin,
     /// Its mappings, by address.
     pub mappings: Vec<Mapping>,
+    /// Bytes of memory of the protected heap.
+    pub objects: u64,
     /// The program break.
     pub heap: Range<u64>,
     /// Its threads.

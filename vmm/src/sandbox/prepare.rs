@@ -251,6 +251,7 @@ impl Sandbox {
         space
             .map_anonymous(bounds.clone(), rights, true)
             .map_err(|error| Error::Boot(error.into()))?;
+        space.set_growing(bounds.start);
         space.prepare(&(bounds.end - STACK_AT_ONCE..bounds.end));
         let text =
             |value: OsString| CString::new(value.clone().into_vec()).map_err(|_| Error::Nul(value));

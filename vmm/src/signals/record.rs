@@ -164,6 +164,7 @@ extern "C" fn record(signal: i32, info: *const u8, context: *mut libc::ucontext_
             signal,
             info: bytes,
             mask,
+            during: mask,
         });
         // SAFETY: as above; the handler returns to a thread that blocks everything.
         unsafe { blocked.write(mask::ALL) };

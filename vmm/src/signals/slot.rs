@@ -18,6 +18,9 @@ pub struct Recorded {
     pub info: [u8; INFO],
     /// The signals that the thread blocks when the handler has returned.
     pub mask: u64,
+    /// Those that it blocked when the signal came: others, in a call that waits with a mask of its
+    /// own.
+    pub during: u64,
 }
 
 /// One thread's slot.
@@ -27,6 +30,7 @@ pub struct Slot {
     signal: AtomicI32,
     info: [AtomicU64; INFO / 8],
     mask: AtomicU64,
+    during: AtomicU64,
     /// Whether a kick came since it was last asked.
     kicked: AtomicBool,
     /// `immediate_exit` of the thread's vCPU; null on threads that run no guest.
@@ -42,6 +46,7 @@ thread_local! {
         signal: AtomicI32::new(0),
         info: [const { AtomicU64::new(0) }; INFO / 8],
         mask: AtomicU64::new(0),
+        during: AtomicU64::new(0),
         kicked: AtomicBool::new(false),
         exit: AtomicPtr::new(null_mut()),
         stop: AtomicPtr::new(null_mut()),
@@ -87,6 +92,7 @@ impl Slot {
             word.store(u64::from_le_bytes(value), Ordering::Relaxed);
         }
         self.mask.store(recorded.mask, Ordering::Relaxed);
+        self.during.store(recorded.during, Ordering::Relaxed);
         self.signal.store(recorded.signal, Ordering::SeqCst);
         self.interrupt.store(1, Ordering::SeqCst);
         self.leave();
@@ -140,6 +146,7 @@ impl Slot {
             signal,
             info,
             mask: self.mask.load(Ordering::Relaxed),
+            during: self.during.load(Ordering::Relaxed),
         })
     }
 
@@ -154,8 +161,14 @@ impl Slot {
         let recorded = self.has_recorded();
         if recorded {
             self.mask.store(mask, Ordering::Relaxed);
+            self.during.store(mask, Ordering::Relaxed);
         }
         recorded
+    }
+
+    /// Notes that the recorded signal came in a call that waited with this mask.
+    pub fn came_during(&self, mask: u64) {
+        self.during.store(mask, Ordering::Relaxed);
     }
 
     /// Whether a kick came since the last time.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct SharedState {
     /// Limits on the address space, which must not bind the VMM: soft and hard, by resource.
     pub limits: BTreeMap<u32, [u64; 2]>,
+    /// Flags of the `mlockall` that holds for new mappings, 0 if none does.
+    pub lock_future: i32,
     /// What the process does with signals.
     pub actions: Actions,
 }

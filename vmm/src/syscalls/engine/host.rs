@@ -1,7 +1,7 @@
 //! The host kernel's side: making the call, and pointers it may be given.
 
 use crate::memory::user::{Access, Fault, HostSlice, UserMemory};
-use crate::signals::stub;
+use crate::signals::{slot, stub};
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use std::sync::OnceLock;
 
@@ -23,6 +23,16 @@ pub fn commit(number: i64, arguments: [u64; 6]) -> i64 {
     // SAFETY: by the engine's staging every pointer among the arguments is null, an address that
     // faults, or host memory of at least the length that the call may touch.
     unsafe { stub::call(number, &arguments) }
+}
+
+/// As [`commit`], for a call that waits while other signals than usual are blocked.
+#[must_use]
+pub fn commit_masked(number: i64, arguments: [u64; 6], mask: u64) -> i64 {
+    let value = commit(number, arguments);
+    if value == -i64::from(libc::EINTR) {
+        slot::with(|slot| slot.came_during(mask));
+    }
+    value
 }
 
 /// Makes a call that neither waits nor changes anything the program sees, whatever signal has

@@ -37,7 +37,10 @@ pub fn forward(call: &mut Call<'_>) -> Result<i64, Stop> {
 pub fn forward_with(call: &mut Call<'_>, given: &[(usize, u64)]) -> Result<i64, Stop> {
     let mut staging = Staging::default();
     let host = staging.stage(call, given)?;
-    let value = host::commit(call.entry.number, host);
+    let value = match staging.waits_with() {
+        Some(mask) => host::commit_masked(call.entry.number, host, mask),
+        None => host::commit(call.entry.number, host),
+    };
     staging.collect(call, value)
 }
 

@@ -46,6 +46,8 @@ pub struct Staging {
     words: [i32; 6],
     /// A signal mask, then its address and size for `pselect6`.
     masks: [u64; 3],
+    /// Whether the call has a signal mask of its own.
+    has_mask: bool,
 }
 
 impl Staging {
@@ -109,6 +111,12 @@ impl Staging {
         Ok(host)
     }
 
+    /// The signal mask for the duration of the call, if it has one.
+    #[must_use]
+    pub fn waits_with(&self) -> Option<u64> {
+        self.has_mask.then_some(self.masks[0])
+    }
+
     /// A copy of a signal mask, without the VMM's own signal.
     fn mask(&mut self, call: &Call<'_>, index: usize, at: u64, size: u64) -> Result<u64, Stop> {
         if at == 0 {
@@ -118,6 +126,7 @@ impl Staging {
             return Err(Stop::Errno(libc::EINVAL));
         }
         self.masks[0] = call.read_u64(index, at)? & mask::ALL;
+        self.has_mask = true;
         Ok(self.masks.as_ptr() as u64)
     }
 

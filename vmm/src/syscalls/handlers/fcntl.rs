@@ -9,13 +9,16 @@ const LOCK: u16 = 32;
 /// `fcntl`
 ///
 /// # Errors
-/// EINVAL for unknown commands and for those whose signals would reach the VMM.
+/// EINVAL for unknown commands, and for those that ask for signals where the process is not the
+/// program's alone.
 pub fn fcntl(call: &mut Call<'_>) -> Result<i64, Stop> {
     call.descriptor(0)?;
+    let alone = call.process.owns_process();
     let word = match call.int(1) {
-        libc::F_SETFL if call.int(2) & libc::O_ASYNC != 0 => {
+        libc::F_SETFL if call.int(2) & libc::O_ASYNC != 0 && !alone => {
             return Err(Stop::Errno(libc::EINVAL));
         }
+        libc::F_SETLEASE | libc::F_NOTIFY if alone => Word::Value,
         libc::F_DUPFD
         | libc::F_DUPFD_CLOEXEC
         | libc::F_GETFD
@@ -25,6 +28,8 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<i64, Stop> {
         | libc::F_GETOWN
         | libc::F_SETOWN
         | libc::F_GETLEASE
+        | F_SETSIG
+        | F_GETSIG
         | libc::F_SETPIPE_SZ
         | libc::F_GETPIPE_SZ
         | libc::F_ADD_SEALS
@@ -41,6 +46,8 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<i64, Stop> {
 }
 
 // Commands that libc has no names for.
+const F_SETSIG: i32 = 10;
+const F_GETSIG: i32 = 11;
 const F_SETOWN_EX: i32 = 15;
 const F_GETOWN_EX: i32 = 16;
 const F_GET_RW_HINT: i32 = 1035;

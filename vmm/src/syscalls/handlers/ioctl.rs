@@ -23,6 +23,9 @@ pub fn ioctl(call: &mut Call<'_>) -> Result<i64, Stop> {
         let errno = if open < 0 { libc::EBADF } else { libc::ENOTTY };
         return Err(Stop::Errno(errno));
     };
+    if request == FIOASYNC && !call.process.owns_process() {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
     if request == FICLONERANGE {
         let source = call.read_u64(2, call.argument(2))?;
         call.visible(source as i32)?;
@@ -31,6 +34,7 @@ pub fn ioctl(call: &mut Call<'_>) -> Result<i64, Stop> {
 }
 
 const FICLONERANGE: u32 = 0x4020_940d;
+const FIOASYNC: u32 = 0x5452;
 
 /// Known requests. `struct termios` has 36 bytes in the kernel, `termios2` 44, `ifreq` 40.
 const REQUESTS: &[(u32, Word)] = &[
@@ -74,6 +78,7 @@ const REQUESTS: &[(u32, Word)] = &[
     // Any descriptor.
     (libc::FIONREAD as u32, Out(4)),
     (libc::FIONBIO as u32, In(4)),
+    (FIOASYNC, In(4)),
     (libc::FIOCLEX as u32, Value),
     (libc::FIONCLEX as u32, Value),
     (0x5460, Out(8)),

@@ -1,5 +1,6 @@
 //! The address space: everything through the process, which holds the program's mappings.
 
+use super::locking;
 use crate::memory::user::Access;
 use crate::process::{Errno, MapRequest};
 use crate::syscalls::call::{Call, Stop};
@@ -35,7 +36,13 @@ pub fn mmap(call: &mut Call<'_>) -> Result<i64, Stop> {
         descriptor,
         offset,
     };
-    Ok(call.process.map(request)? as i64)
+    locking::may_lock(flags)?;
+    let start = call.process.map(request)?;
+    if let Err(stop) = locking::lock_new(call, start, length, flags) {
+        call.process.unmap(start, length)?;
+        return Err(stop);
+    }
+    Ok(start as i64)
 }
 
 /// `munmap`
@@ -64,9 +71,14 @@ pub fn mprotect(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// As Linux.
 pub fn mremap(call: &mut Call<'_>) -> Result<i64, Stop> {
     let [at, old_length, new_length, flags, new_at, _] = call.arguments;
-    Ok(call
+    let start = call
         .process
-        .remap(at, old_length, new_length, flags as i32, new_at)? as i64)
+        .remap(at, old_length, new_length, flags as i32, new_at)?;
+    if new_length > old_length {
+        // The mapping stands: it is only not held in memory where the limit forbids that.
+        let _ = locking::lock_new(call, start, new_length, 0);
+    }
+    Ok(start as i64)
 }
 
 /// `brk`
@@ -75,7 +87,12 @@ pub fn mremap(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// None: the break that stands is the answer.
 pub fn brk(call: &mut Call<'_>) -> Result<i64, Stop> {
     let at = call.argument(0);
-    Ok(call.process.set_break(at) as i64)
+    let old = call.process.set_break(0);
+    let new = call.process.set_break(at);
+    if new > old && locking::lock_new(call, old, new - old, 0).is_err() {
+        return Ok(call.process.set_break(old) as i64);
+    }
+    Ok(new as i64)
 }
 
 /// `madvise`
@@ -140,16 +157,8 @@ pub fn msync(call: &mut Call<'_>) -> Result<i64, Stop> {
     on_host_pages(call)
 }
 
-/// `mlock`, `mlock2`, `munlock`
-///
-/// # Errors
-/// EINVAL, ENOMEM, what the host says.
-pub fn mlock(call: &mut Call<'_>) -> Result<i64, Stop> {
-    on_host_pages(call)
-}
-
 /// Makes the call for the host pages behind the range.
-fn on_host_pages(call: &Call<'_>) -> Result<i64, Stop> {
+pub(super) fn on_host_pages(call: &Call<'_>) -> Result<i64, Stop> {
     let is_msync = call.entry.number == libc::SYS_msync;
     if is_msync && call.argument(0) % PAGE_SIZE != 0 {
         return Err(Stop::Errno(libc::EINVAL));

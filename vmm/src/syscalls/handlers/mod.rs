@@ -6,10 +6,11 @@
 //! | [`paths`], [`handles`], [`listing`], [`mounting`] | names of files |
 //! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
 //! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
-//! | [`memory`], [`placement`] | the address space |
+//! | [`memory`], [`locking`], [`placement`] | the address space |
 //! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`] | the process |
 //! | [`signals`], [`stacks`], [`sending`] | signals |
 //! | [`exchange`], [`shm`] | System V messages, semaphores and shared memory |
+//! | [`notifying`] | message queues that tell when they fill |
 //! | [`peering`], [`comparing`] | a process by its id |
 //! | [`word`] | arguments whose meaning a command decides |
 
@@ -27,9 +28,11 @@ pub mod handles;
 pub mod ioctl;
 pub mod limits;
 pub mod listing;
+pub mod locking;
 pub mod memory;
 pub mod messages;
 pub mod mounting;
+pub mod notifying;
 pub mod options;
 pub mod paths;
 pub mod peering;

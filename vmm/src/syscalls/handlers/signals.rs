@@ -88,7 +88,8 @@ pub fn suspend(call: &mut Call<'_>) -> Result<i64, Stop> {
     check_size(call.argument(1))?;
     let mask = call.read_u64(0, call.argument(0))? & mask::ALL;
     let pointer = &raw const mask as u64;
-    Ok(host::commit(call.entry.number, [pointer, 8, 0, 0, 0, 0]))
+    let arguments = [pointer, 8, 0, 0, 0, 0];
+    Ok(host::commit_masked(call.entry.number, arguments, mask))
 }
 
 /// `rt_sigtimedwait`

@@ -19,8 +19,8 @@ struct Sizes {
 impl Sizes {
     fn of(picture: &Picture) -> Self {
         let mut sizes = Self {
-            all: 0,
-            data: 0,
+            all: picture.objects,
+            data: picture.objects,
             stack: 0,
             code: 0,
             library: 0,

@@ -1,11 +1,11 @@
 //! System V and POSIX message queues and semaphores, keys.
 
 use super::entry::{
-    address, entries, fd, flags, input, input_bytes, input_items, int, long, mode, output,
+    address, entries, fd, flags, input, input_bytes, input_items, int, link, long, mode, output,
     output_bytes, pointer, size, text, unsigned, Entry, Shape,
 };
 use super::vocabulary::{IPC, IPC_COMMAND, OPEN};
-use crate::syscalls::handlers::{exchange, peering, shm};
+use crate::syscalls::handlers::{exchange, notifying, peering, shm};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
@@ -38,8 +38,8 @@ pub const ENTRIES: &[Entry] = entries! {
     [by_hand exchange::msgctl] msgctl SYS_msgctl
         (int("msqid"), flags("cmd", &IPC_COMMAND), pointer("buf", Shape::Opaque));
     [forward] mq_open SYS_mq_open
-        (text("name"), flags("oflag", &OPEN), mode("mode"), input("attr", 64, Shape::Longs));
-    [forward] mq_unlink SYS_mq_unlink (text("name"));
+        (link("name"), flags("oflag", &OPEN), mode("mode"), input("attr", 64, Shape::Longs));
+    [forward] mq_unlink SYS_mq_unlink (link("name"));
     [forward] mq_timedsend SYS_mq_timedsend
         (fd("mqdes"), input_bytes("msg_ptr", 2, Shape::Bytes), size("msg_len"),
          unsigned("msg_prio"), input("abs_timeout", 16, Shape::Timespec));
@@ -48,6 +48,8 @@ pub const ENTRIES: &[Entry] = entries! {
          output("msg_prio", 4, Shape::Ints), input("abs_timeout", 16, Shape::Timespec));
     [forward] mq_getsetattr SYS_mq_getsetattr
         (fd("mqdes"), input("mqstat", 64, Shape::Longs), output("omqstat", 64, Shape::Longs));
+    [by_hand notifying::queue] mq_notify SYS_mq_notify
+        (fd("mqdes"), pointer("notification", Shape::Opaque));
     [forward] add_key SYS_add_key
         (text("_type"), text("_description"), input_bytes("_payload", 3, Shape::Bytes),
          size("plen"), int("destringid"));

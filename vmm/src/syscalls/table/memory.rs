@@ -4,8 +4,8 @@ use super::entry::{
     address, entries, flags, int, long, pointer, size, unsigned, wide_flags, Argument, Entry, Kind,
     Shape,
 };
-use super::vocabulary::{ADVICE, BARRIER, MAP, MLOCK, PROTECTION, REMAP, SYNC};
-use crate::syscalls::handlers::{memory, placement};
+use super::vocabulary::{ADVICE, BARRIER, MAP, MLOCK, MLOCKALL, PROTECTION, REMAP, SYNC};
+use crate::syscalls::handlers::{locking, memory, placement};
 
 /// `mmap`'s descriptor, which counts only for file mappings.
 const fn file(name: &'static str) -> Argument {
@@ -33,11 +33,12 @@ pub const ENTRIES: &[Entry] = entries! {
         (address("start"), size("len"), pointer("vec", Shape::Opaque));
     [by_hand memory::msync] msync SYS_msync
         (address("start"), size("len"), flags("flags", &SYNC));
-    [by_hand memory::mlock] mlock SYS_mlock (address("start"), size("len"));
-    [by_hand memory::mlock] mlock2 SYS_mlock2
+    [by_hand locking::mlock] mlock SYS_mlock (address("start"), size("len"));
+    [by_hand locking::mlock] mlock2 SYS_mlock2
         (address("start"), size("len"), flags("flags", &MLOCK));
-    [by_hand memory::mlock] munlock SYS_munlock (address("start"), size("len"));
-    [forward] munlockall SYS_munlockall ();
+    [by_hand locking::mlock] munlock SYS_munlock (address("start"), size("len"));
+    [by_hand locking::lock_all] mlockall SYS_mlockall (flags("flags", &MLOCKALL));
+    [by_hand locking::unlock_all] munlockall SYS_munlockall ();
     [forward] membarrier SYS_membarrier
         (flags("cmd", &BARRIER), flags("flags", &super::vocabulary::PLAIN), int("cpu_id"));
     [by_hand placement::bind] mbind SYS_mbind

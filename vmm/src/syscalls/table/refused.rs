@@ -1,10 +1,10 @@
 //! Calls that are not served, each with the error it gives and why.
 
 use super::entry::{
-    address, entries, fd, flags, int, long, pointer, size, text, unsigned, wide_flags, Entry, Shape,
+    address, entries, fd, int, long, pointer, size, text, unsigned, wide_flags, Entry, Shape,
 };
 use super::entry::{link, path};
-use super::vocabulary::{MLOCKALL, PROTECTION};
+use super::vocabulary::PROTECTION;
 
 const OPAQUE: Shape = Shape::Opaque;
 
@@ -40,10 +40,6 @@ pub const ENTRIES: &[Entry] = entries! {
         (address("ctx_id"), long("nr"), pointer("iocbpp", OPAQUE));
     [refuse ENOSYS "no context exists without io_setup"] io_cancel SYS_io_cancel
         (address("ctx_id"), pointer("iocb", OPAQUE), pointer("result", OPAQUE));
-    [refuse ENOSYS "it sends signals, which would reach the VMM"] mq_notify SYS_mq_notify
-        (fd("mqdes"), pointer("notification", OPAQUE));
-    [refuse EPERM "it would lock the memory of the VMM"] mlockall SYS_mlockall
-        (flags("flags", &MLOCKALL));
     [refuse ENOSYS "the guest's pages have no keys"] pkey_alloc SYS_pkey_alloc
         (size("flags"), size("init_val"));
     [refuse ENOSYS "the guest's pages have no keys"] pkey_free SYS_pkey_free (int("pkey"));
