@@ -258,6 +258,7 @@ impl Thread {
             |x87: bool| state().map_or(0, |state| frame::floating_point_code(&state, x87));
         match (fault.vector, signal) {
             (14, libc::SIGSEGV) => (if mapped { 2 } else { 1 }, fault.address),
+            (14, _) => (2, fault.address),
             (0, _) => (1, fault.pc),
             (16, _) => (floating(true), fault.pc),
             (19, _) => (floating(false), fault.pc),

@@ -8,12 +8,13 @@ use super::modules::Modules;
 use super::run::End;
 use super::thread::Thread;
 use crate::memory::user::Access as Direction;
+use crate::report::access::operands;
 use crate::report::{Access, AccessKind, Registers, Report, Scene, SystemCall};
 use crate::signals::mask;
 use crate::symbols::Symbols;
 use dangless_core::abi::error::{kind, ErrorRecord, MAX_FRAMES};
 use dangless_core::abi::exit::{Upcall, FAILED};
-use dangless_core::address::GuestVirtual;
+use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use dangless_core::unwind::{Bounds, Caller, Memory, Position, Rule, Walker};
 use std::cell::Cell;
 use std::time::Duration;
@@ -218,12 +219,50 @@ impl Thread {
             (false, Direction::Read) => AccessKind::Read,
         };
         let mut code = [0u8; 15];
-        // The instruction may end right before unmapped memory: take what can be read.
-        let readable = (1..=code.len())
-            .rev()
-            .find(|&length| self.read_any(fault.pc, &mut code[..length]).is_ok())
-            .unwrap_or(0);
+        let readable = self.code_at(fault.pc, &mut code);
         Access::of_instruction(kind, fault.address, &code[..readable], &self.registers())
+    }
+
+    /// The access of the instruction at hand to memory that is mapped and cannot be had.
+    pub(super) fn lost_memory(&self) -> Fault {
+        let registers = self.registers();
+        let lost = |at: u64| {
+            let mapped = self.program.space.area_around(at).is_some();
+            mapped && self.read_any(at, &mut [0]).is_err()
+        };
+        let pc = registers.rip;
+        let fault = |address, code| Fault {
+            vector: 14,
+            code,
+            address,
+            pc,
+        };
+        let mut code = [0u8; 15];
+        let readable = self.code_at(pc, &mut code);
+        for (start, bytes, writes) in operands(&code[..readable], &registers) {
+            let last = start.saturating_add(bytes - 1);
+            let second = last & !(PAGE_SIZE - 1);
+            let found = [start, second.max(start)].into_iter().find(|&at| lost(at));
+            if let Some(at) = found {
+                return fault(at, if writes { 2 } else { 0 });
+            }
+        }
+        // It is the code itself that is lost, or an access that is not known.
+        let end = pc.saturating_add(readable as u64);
+        let fetch = 0x10;
+        if lost(end) {
+            fault(end, fetch)
+        } else {
+            fault(0, 0)
+        }
+    }
+
+    /// Reads the instruction at `pc`; it may end right before memory that cannot be read.
+    fn code_at(&self, pc: u64, code: &mut [u8; 15]) -> usize {
+        (1..=code.len())
+            .rev()
+            .find(|&length| self.read_any(pc, &mut code[..length]).is_ok())
+            .unwrap_or(0)
     }
 
     /// The stack from `pc` on, with the registers of the stopped vCPU.

@@ -95,11 +95,8 @@ impl Thread {
 
     /// The host cannot provide the memory: it lies past the end of a mapped file.
     fn bad_memory(&mut self) -> Result<(), End> {
-        const ADRERR: i32 = 2;
-        if self.fault_handler(libc::SIGBUS, ADRERR, 0, [0, 14, 0])? {
-            return Ok(());
-        }
-        Err(End::Signal(libc::SIGBUS))
+        let fault = self.lost_memory();
+        self.program_fault(&fault, libc::SIGBUS, true)
     }
 
     /// The thread runs no more; a child process ends here.

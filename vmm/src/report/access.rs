@@ -51,6 +51,26 @@ impl Access {
     }
 }
 
+/// Where the instruction whose first bytes are `code` reads or writes memory: address, bytes, and
+/// whether it writes.
+#[must_use]
+pub fn operands(code: &[u8], registers: &Registers) -> Vec<(u64, u64, bool)> {
+    let code = code.get(..LONGEST_INSTRUCTION).unwrap_or(code);
+    let instruction = Decoder::with_ip(64, code, registers.rip, DecoderOptions::NONE).decode();
+    if instruction.is_invalid() {
+        return Vec::new();
+    }
+    let mut factory = InstructionInfoFactory::new();
+    let found = factory.info(&instruction).used_memory().iter();
+    let place = |operand: &UsedMemory| {
+        // The operand of a repeated string instruction has no size as a whole.
+        let bytes = operand.memory_size().size().max(1) as u64;
+        let start = operand.virtual_address(0, |register, _, _| value(register, registers))?;
+        Some((start, bytes, writes(operand.access())))
+    };
+    found.filter_map(place).collect()
+}
+
 /// Direction and size of the operand that holds `address`. An operand that is read and written
 /// counts as written, whichever of the two the processor reports first (they differ in that).
 fn operand(
@@ -269,6 +289,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn operands_are_found() {
+        let load = [0x8b, 0x08];
+        assert_eq!(operands(&load, &REGISTERS), [(0x1000, 4, false)]);
+        let copy = [0xa4];
+        let mut both = operands(&copy, &REGISTERS);
+        both.sort_unstable();
+        assert_eq!(both, [(0x4000, 1, true), (0x5000, 1, false)]);
+        assert_eq!(operands(&[0xc5], &REGISTERS), []);
+    }
+
     proptest! {
         #[test]
         fn no_code_panics(
@@ -278,6 +309,7 @@ mod tests {
         ) {
             let kind = if write { AccessKind::Write } else { AccessKind::Read };
             std::hint::black_box(size_of(kind, address, &code));
+            std::hint::black_box(operands(&code, &REGISTERS));
         }
     }
 }

@@ -166,6 +166,8 @@ fn closing_a_range_passes_over_them() {
 
 #[test]
 fn commands_take_what_their_numbers_say() {
+    // libc has no name for it.
+    const F_SETSIG: u64 = 10;
     let mut fake = Fake::new(8);
     fake.map_scattered(BASE, 2);
     let (read, write) = pipe(&mut fake);
@@ -206,7 +208,9 @@ fn commands_take_what_their_numbers_say() {
         fake.error(libc::SYS_fcntl, &[file, libc::F_SETFL as u64, flags]),
         libc::EINVAL
     );
-    assert_eq!(fake.error(libc::SYS_fcntl, &[file, 10, 3]), libc::EINVAL);
+    assert_eq!(fake.call(libc::SYS_fcntl, &[file, F_SETSIG, 40]), 0);
+    assert_eq!(fake.call(libc::SYS_fcntl, &[file, F_SETSIG + 1, 0]), 40);
+    assert_eq!(fake.error(libc::SYS_fcntl, &[file, 99, 3]), libc::EINVAL);
     for end in [read, write, file] {
         assert_eq!(fake.call(libc::SYS_close, &[end]), 0);
     }

@@ -2,9 +2,13 @@
 //!
 //! On the host they lead to the VMM: its file, and the descriptors and folders of its first thread,
 //! while the program runs in a thread with its own. So the executable is the program's, the other
-//! entries become those of the calling thread, and the VMM's own descriptors do not exist. Only
-//! these spellings are known; a way round through a symbolic link or a directory descriptor sees the
-//! host's entry.
+//! entries become those of the calling thread, and the VMM's own descriptors do not exist. A way
+//! round through a symbolic link, or through `..`, sees the host's entry.
+
+use crate::syscalls::call::Call;
+use std::borrow::Cow;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 /// What such a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +26,65 @@ const THREAD: &[u8] = b"/proc/thread-self/";
 /// Entries that each thread may have of its own.
 const ENTRIES: [&[u8]; 5] = [b"fd", b"fdinfo", b"cwd", b"root", b"comm"];
 
+/// What a path leads to, if it is one of the process's own: taken from the directory that
+/// `directory` is open on, the current one for `AT_FDCWD`. `follows` says whether a link at its end
+/// counts as what it points to.
+#[must_use]
+pub fn resolve(call: &Call<'_>, directory: i32, path: &[u8], follows: bool) -> Option<Own> {
+    let whole = if path.starts_with(b"/") {
+        Cow::Borrowed(path)
+    } else if may_be_own(path) {
+        let base = folder(call, directory)?;
+        Cow::Owned([base.as_slice(), b"/", path].concat())
+    } else {
+        return None;
+    };
+    let threads = || call.process.threads();
+    own(&plain(&whole, threads)?, follows)
+}
+
+/// Whether a relative path may lead to one of the process's entries, told by its words alone.
+fn may_be_own(path: &[u8]) -> bool {
+    let mut parts = path.split(|&byte| byte == b'/');
+    parts.any(|part| part == b"exe" || ENTRIES.contains(&part) || decimal(part).is_some())
+}
+
+/// The folder of `/proc` that a descriptor is open on.
+fn folder(call: &Call<'_>, directory: i32) -> Option<Vec<u8>> {
+    let link = if directory == libc::AT_FDCWD {
+        PathBuf::from("/proc/thread-self/cwd")
+    } else {
+        call.visible(directory).ok()?;
+        PathBuf::from(format!("/proc/thread-self/fd/{directory}"))
+    };
+    let folder = std::fs::read_link(link).ok()?.into_os_string().into_vec();
+    folder.starts_with(b"/proc").then_some(folder)
+}
+
+/// A path under `/proc` or `/dev` without empty words and dots, and with the process in place of
+/// one of its threads where that shows the executable.
+fn plain(path: &[u8], threads: impl FnOnce() -> Vec<i32>) -> Option<Vec<u8>> {
+    let parts = path.split(|&byte| byte == b'/');
+    let mut parts: Vec<&[u8]> = parts
+        .filter(|part| !part.is_empty() && *part != b".")
+        .collect();
+    if !matches!(parts.first(), Some(&b"proc" | &b"dev")) {
+        return None;
+    }
+    if let [b"proc", process, b"task", _, b"exe"] = parts.as_slice() {
+        parts = vec![b"proc", process, b"exe"];
+    }
+    if let [b"proc", process, b"exe"] = parts.as_mut_slice() {
+        if decimal(process).is_some_and(|number| threads().contains(&number)) {
+            *process = b"self";
+        }
+    }
+    Some([b"/", parts.join(&b'/').as_slice()].concat())
+}
+
 /// What the path leads to, if it is one of the process's own; `follows` says whether a link at its
 /// end counts as what it points to.
-#[must_use]
-pub fn own(path: &[u8], follows: bool) -> Option<Own> {
+fn own(path: &[u8], follows: bool) -> Option<Own> {
     if let Some(rest) = path.strip_prefix(b"/dev/") {
         return device(rest, follows);
     }
@@ -89,6 +148,24 @@ mod tests {
             own(b"/proc/self/cwd/x", true),
             Some(Own::Entry(b"cwd/x".to_vec()))
         );
+    }
+
+    #[test]
+    fn spellings_are_made_plain() {
+        let threads = || vec![71, 72];
+        for (path, expected) in [
+            (&b"/proc//self/./exe"[..], Some(&b"/proc/self/exe"[..])),
+            (b"/proc/72/exe", Some(b"/proc/self/exe")),
+            (b"/proc/self/task/72/exe", Some(b"/proc/self/exe")),
+            (b"/proc/73/exe", Some(b"/proc/73/exe")),
+            (b"/proc/72/status", Some(b"/proc/72/status")),
+            (b"/home/proc/self/exe", None),
+            (b"", None),
+        ] {
+            assert_eq!(plain(path, threads).as_deref(), expected);
+        }
+        assert!(may_be_own(b"exe") && may_be_own(b"self/exe") && may_be_own(b"7"));
+        assert!(!may_be_own(b"executable") && !may_be_own(b"lib/python3.11/os.py"));
     }
 
     #[test]

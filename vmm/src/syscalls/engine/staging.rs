@@ -206,7 +206,14 @@ impl Staging {
             Follow::Never => false,
             Follow::Unless(flags) => call.int(flags) & nofollow == 0,
         };
-        let bytes = match names::own(path.as_bytes(), follows) {
+        let before = index
+            .checked_sub(1)
+            .and_then(|before| call.entry.arguments.get(before));
+        let directory = match before.map(|argument| argument.kind) {
+            Some(Kind::Directory) => call.int(index - 1),
+            _ => libc::AT_FDCWD,
+        };
+        let bytes = match names::resolve(call, directory, path.as_bytes(), follows) {
             Some(Own::Executable) if follows => {
                 Some(call.process.executable().as_os_str().as_bytes().to_vec())
             }

@@ -144,13 +144,19 @@ fn exchange(call: &mut Call<'_>, descriptor: i32, file: proc::File) -> Result<()
 pub fn readlink(call: &mut Call<'_>) -> Result<i64, Stop> {
     let first = usize::from(call.entry.number == libc::SYS_readlinkat);
     let at = call.argument(first);
+    let directory = if first == 0 {
+        libc::AT_FDCWD
+    } else {
+        call.int(0)
+    };
     let is_executable = host::in_user_range(at, 1)
         && call
             .memory()
             .read_c_string(GuestVirtual(at), 64)
             .ok()
             .flatten()
-            .is_some_and(|path| names::own(path.as_bytes(), false) == Some(Own::Executable));
+            .and_then(|path| names::resolve(call, directory, path.as_bytes(), false))
+            == Some(Own::Executable);
     if !is_executable {
         return forward(call);
     }

@@ -46,7 +46,7 @@ fn run(call: &mut Call<'_>, directory: i32, first: usize, flags: i32) -> Result<
     let environment = texts(call, first + 2, &mut left)?;
     let request = Request {
         directory,
-        path: own_path(call, path.clone())?,
+        path: own_path(call, directory, path.clone())?,
         given: path,
         flags,
         arguments,
@@ -68,8 +68,8 @@ fn path(call: &Call<'_>, index: usize) -> Result<CString, Stop> {
 }
 
 /// The path on the host: paths that lead to the process itself lead to the VMM there.
-fn own_path(call: &Call<'_>, path: CString) -> Result<CString, Stop> {
-    let bytes = match names::own(path.as_bytes(), true) {
+fn own_path(call: &Call<'_>, directory: i32, path: CString) -> Result<CString, Stop> {
+    let bytes = match names::resolve(call, directory, path.as_bytes(), true) {
         None => return Ok(path),
         Some(Own::Executable) => call.process.executable().as_os_str().as_bytes().to_vec(),
         Some(Own::Descriptor(number)) => {
