@@ -37,11 +37,11 @@ static int limit(int which, rlim_t bytes) {
 static int mebibytes(void) {
     int count = 0;
     while (count < 400) {
-        char *object = malloc(MIB);
+        char *object = malloc(4 * MIB);
         if (!object)
             break;
-        memset(object, 1, MIB);
-        count++;
+        object[0] = 1;
+        count += 4;
     }
     return count;
 }
@@ -101,19 +101,19 @@ static int writable(volatile char *at) {
 }
 
 static int deep(int levels) {
-    volatile char frame[16384];
-    memset((char *)frame, levels, sizeof frame);
-    return levels ? deep(levels - 1) + frame[levels % 16384] - (char)levels : 0;
+    volatile char frame[32768];
+    frame[100] = 1;
+    return levels ? deep(levels - 1) + frame[100] - 1 : 0;
 }
 
 /* The stack grows beyond the limit that the program was started with once that is raised. */
 static int raised(void) {
     struct rlimit limit;
     getrlimit(RLIMIT_STACK, &limit);
-    limit.rlim_cur = 64 * MIB;
+    limit.rlim_cur = 32 * MIB;
     if (setrlimit(RLIMIT_STACK, &limit))
         return 1;
-    return deep(48 * 64);
+    return deep(24 * 32);
 }
 
 int main(void) {
