@@ -55,8 +55,9 @@ bench_table() {
             ran[$2] = 1
         }
         END {
-            count_modes = split("mimalloc off detect depth-0 protect", modes, " ")
+            count_modes = split("mimalloc off detect depth-0 protect page", modes, " ")
             title["depth-0"] = "detect, no stacks"
+            title["page"] = "protect, page by page"
             head = "| benchmark | native |"
             rule = "| --- | --- |"
             for (m = 1; m <= count_modes; m++) {

@@ -3,6 +3,7 @@
 //! `bugs::NAME` runs the first under the VMM and holds the report against the source's header and
 //! markers; `twins::NAME` runs the second natively and under the VMM, where it must be silent;
 //! `protected::NAME` runs the first in profile `protect`, which records no stacks and no sizes;
+//! `paged::NAME` runs some of the first kind with `--aliasing page`;
 //! `oracle::NAME` checks the corpus itself with AddressSanitizer.
 
 use std::path::PathBuf;
@@ -21,6 +22,15 @@ use crate::suite::{Case, Context, Evidence, Failure};
 
 /// What a bug prints if it lives on after the error.
 const SURVIVED: &str = "survived";
+/// Bugs that run with `--aliasing page` too. All do so with `DANGLESS_TEST_OPTIONS`.
+const PAGED: [&str; 6] = [
+    "access::read_middle",
+    "access::write_8m_start",
+    "access::memalign_page_read",
+    "access::after_many_frees",
+    "free::twice_large",
+    "free::interior_page",
+];
 /// How long a bug or twin may take on an ordinary machine.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -53,6 +63,10 @@ pub fn cases() -> Result<Vec<Case>, BuildError> {
             if linking == Linking::Static && bug.header.get("protect") != Some("blind") {
                 let name = format!("protected::{}", bug.name);
                 cases.push(case(name, &bug, linking, true, check_protected));
+            }
+            if linking == Linking::Static && PAGED.contains(&bug.name.as_str()) {
+                let name = format!("paged::{}", bug.name);
+                cases.push(case(name, &bug, linking, true, check_paged));
             }
         }
     }
@@ -133,28 +147,41 @@ fn check_bug(
     bug: &Bug,
     program: PathBuf,
 ) -> Result<Vec<Evidence>, Failure> {
-    run_alone(
-        context,
-        name,
-        program,
-        Way::Detect,
-        |end, stdout, report| {
-            let mut problems = Vec::new();
-            if end != End::Exit(1) {
-                problems.push(format!("{end} instead of exit status 1"));
+    check_detected(context, name, bug, program, Way::Detect)
+}
+
+fn check_paged(
+    context: &Context,
+    name: &str,
+    bug: &Bug,
+    program: PathBuf,
+) -> Result<Vec<Evidence>, Failure> {
+    check_detected(context, name, bug, program, Way::Paged)
+}
+
+fn check_detected(
+    context: &Context,
+    name: &str,
+    bug: &Bug,
+    program: PathBuf,
+    way: Way,
+) -> Result<Vec<Evidence>, Failure> {
+    run_alone(context, name, program, way, |end, stdout, report| {
+        let mut problems = Vec::new();
+        if end != End::Exit(1) {
+            problems.push(format!("{end} instead of exit status 1"));
+        }
+        if stdout.contains(SURVIVED) {
+            problems.push("the program went on after the error".to_owned());
+        }
+        match Report::find(report, "DanglessVMM") {
+            Some(report) => {
+                problems.extend(report_problems(&bug.header, &report, Exactness::Detect));
             }
-            if stdout.contains(SURVIVED) {
-                problems.push("the program went on after the error".to_owned());
-            }
-            match Report::find(report, "DanglessVMM") {
-                Some(report) => {
-                    problems.extend(report_problems(&bug.header, &report, Exactness::Detect));
-                }
-                None => problems.push("no report".to_owned()),
-            }
-            problems
-        },
-    )
+            None => problems.push("no report".to_owned()),
+        }
+        problems
+    })
 }
 
 /// What happens within a few instructions of the free may go unseen where frees come fast; none of
@@ -236,9 +263,11 @@ fn run_alone(
     let mut step = Step::new(program, &[]);
     step.limit = LIMIT;
     let guest = way != Way::Native;
-    if way == Way::Protect {
-        step.options = ["--profile", "protect"].map(str::to_owned).to_vec();
-    }
+    step.options = match way {
+        Way::Native | Way::Detect => Vec::new(),
+        Way::Paged => ["--aliasing", "page"].map(str::to_owned).to_vec(),
+        Way::Protect => ["--profile", "protect"].map(str::to_owned).to_vec(),
+    };
     if !guest {
         // Leaks are not what is looked for, and looking for them needs ptrace.
         let options = "detect_leaks=0:fast_unwind_on_malloc=0:allocator_may_return_null=1";
@@ -264,6 +293,7 @@ fn run_alone(
 enum Way {
     Native,
     Detect,
+    Paged,
     Protect,
 }
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `DANGLESS_VMM` | the `dangless-vmm` to test (otherwise the one cargo built beside the tests) |
 //! | `DANGLESS_TEST_RING` | `0` or `3`: force the ring |
+//! | `DANGLESS_TEST_OPTIONS` | further options for the VMM, separated by spaces |
 //! | `DANGLESS_TEST_SLOW` | a factor on every time limit; above 4, workloads take their small size |
 //! | `DANGLESS_TEST_PREBUILT` | `1`: build nothing, a guest that is missing is a failure |
 //! | `DANGLESS_TEST_POSIX` | `all`: the slow tests of the POSIX suite too |
@@ -48,6 +49,7 @@ pub enum Size {
 pub struct Settings {
     vmm: PathBuf,
     ring: Option<String>,
+    options: Vec<String>,
     slow: u32,
     /// Build nothing.
     pub prebuilt: bool,
@@ -78,6 +80,11 @@ impl Settings {
         Ok(Self {
             vmm: env::var_os("DANGLESS_VMM").map_or_else(built_vmm, PathBuf::from),
             ring,
+            options: env::var("DANGLESS_TEST_OPTIONS")
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
             slow,
             prebuilt: flag("DANGLESS_TEST_PREBUILT")?,
             verbose: flag("DANGLESS_TEST_VERBOSE")?,
@@ -102,6 +109,7 @@ impl Settings {
         self.ring
             .iter()
             .flat_map(|ring| ["--ring".to_owned(), ring.clone()])
+            .chain(self.options.iter().cloned())
             .collect()
     }
 

@@ -57,6 +57,14 @@ pub struct Arguments {
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = reclaim)]
     pub reclaim: Reclaim,
 
+    /// How objects get addresses: many at a time, or with a page-table entry for each page of each.
+    #[arg(long, value_enum, value_name = "WAY", default_value_t = AliasingName::Window)]
+    pub aliasing: AliasingName,
+
+    /// Zeroes freed memory before anybody can have it again.
+    #[arg(long)]
+    pub zero_on_free: bool,
+
     /// When freed objects are revoked (default: by profile and ring).
     #[arg(long, value_enum, value_name = "WHEN")]
     pub revoke: Option<RevokeName>,
@@ -145,6 +153,15 @@ pub enum ProfileName {
     Protect,
     /// The program's own allocator.
     Off,
+}
+
+/// Values of `--aliasing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AliasingName {
+    /// 2 MiB at a time.
+    Window,
+    /// The classic scheme: page by page, each entry written and cleared for one object.
+    Page,
 }
 
 /// Values of `--revoke`.

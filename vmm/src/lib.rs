@@ -35,4 +35,4 @@ pub mod unwind;
 pub use machine::boot::RingChoice;
 pub use observe::Watch;
 pub use report::Report;
-pub use sandbox::{Error, Outcome, Profile, Reclaim, Revoke, Sandbox, Status, Stdio};
+pub use sandbox::{Aliasing, Error, Outcome, Profile, Reclaim, Revoke, Sandbox, Status, Stdio};

@@ -3,11 +3,13 @@
 mod cli;
 
 use clap::Parser;
-use cli::{Arguments, ProfileName, RevokeName, RingName, Switch};
+use cli::{AliasingName, Arguments, ProfileName, RevokeName, RingName, Switch};
 use dangless_vmm::exec::{launch, Launcher, Policy};
 use dangless_vmm::process::death::{die, Death};
 use dangless_vmm::report::{json, Kind, Text};
-use dangless_vmm::{doctor, Error, Outcome, Profile, Revoke, RingChoice, Sandbox, Status, Watch};
+use dangless_vmm::{
+    doctor, Aliasing, Error, Outcome, Profile, Revoke, RingChoice, Sandbox, Status, Watch,
+};
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::Write;
@@ -77,6 +79,11 @@ fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
         })
         .aslr(!arguments.no_aslr)
         .stack_depth(arguments.stack_depth)
+        .aliasing(match arguments.aliasing {
+            AliasingName::Window => Aliasing::Window,
+            AliasingName::Page => Aliasing::Page,
+        })
+        .zero_on_free(arguments.zero_on_free)
         .require_protection(arguments.require_protection)
         .inherit_descriptors(true)
         .exec(policy(&arguments, &base)?)

@@ -2,7 +2,7 @@
 
 use dangless_vmm::exec::Policy;
 use dangless_vmm::report::Kind;
-use dangless_vmm::{Error, Outcome, Profile, Sandbox, Status, Stdio};
+use dangless_vmm::{Aliasing, Error, Outcome, Profile, Sandbox, Status, Stdio};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -59,6 +59,22 @@ int main(int count, char **words) {
         waitpid(child, &status, 0);
         object[0] = 1;
         printf("child %d\n", status >> 8);
+        return 0;
+    }
+    if (!strcmp(what, "old-bytes")) {
+        size_t found = 0;
+        for (int round = 0; round < 20; round++) {
+            for (size_t size = 16; size <= 4 << 20; size *= 4) {
+                for (int count = size < 4096 ? 3000 : 2; count > 0; count--) {
+                    char *object = malloc(size);
+                    for (size_t at = 0; at < size; at++) found += object[at] != 0;
+                    memset(object, 0x5a, size);
+                    free(object);
+                }
+            }
+            getppid();
+        }
+        puts(found ? "found" : "none");
         return 0;
     }
     if (!strcmp(what, "where")) {
@@ -243,4 +259,21 @@ fn programs_are_replaced_as_the_embedder_allows() {
     let outcome = sandbox.run().expect("it runs");
     assert_eq!(text(&outcome.stdout), "replaced\nchild 0\n");
     assert_eq!(text(&outcome.stderr), format!("parent: {refused}"));
+}
+
+#[test]
+fn freed_bytes_are_never_seen_again_if_zeroed() {
+    let fixture = Fixture::new();
+    for (aliasing, zero, wanted) in [
+        (Aliasing::Window, false, "found\n"),
+        (Aliasing::Window, true, "none\n"),
+        (Aliasing::Page, false, "found\n"),
+        (Aliasing::Page, true, "none\n"),
+    ] {
+        let sandbox = fixture.sandbox(&["old-bytes"]).profile(Profile::Protect);
+        let sandbox = sandbox.aliasing(aliasing).zero_on_free(zero);
+        let outcome = sandbox.run().expect("it runs");
+        let found = text(&outcome.stdout);
+        assert_eq!(found, wanted, "{aliasing:?}, zero on free: {zero}");
+    }
 }

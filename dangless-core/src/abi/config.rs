@@ -36,4 +36,8 @@ pub struct Config {
     pub revoke_bounded: u64,
     /// Most bytes of freed objects that wait for their revocation; 0 leaves it to the heap.
     pub quarantine: u64,
+    /// 0: windows; 1: an entry for each page of an object.
+    pub aliasing: u64,
+    /// 1: freed memory is zeroed before it is handed out again.
+    pub zero_on_free: u64,
 }

@@ -7,8 +7,9 @@ use super::chunk::{Chunk, State};
 use super::class::Class;
 use super::handle::Handle;
 use super::machine::Machine;
+use super::source;
 use super::space::Space;
-use crate::address::GuestPhysical;
+use crate::address::{GuestPhysical, LARGE_PAGE_SIZE};
 
 impl<M: Machine> Space<M> {
     /// An active chunk of class `number` with free objects.
@@ -41,7 +42,10 @@ impl<M: Machine> Space<M> {
             return None;
         };
         chunk.free.set(self.handle(bitmap));
-        for column in 0..class.columns {
+        if self.paged.on {
+            source::fill(chunk, class);
+        }
+        for column in (0..class.columns).filter(|_| !self.paged.on) {
             for index in 0..class.column_words() {
                 if let Some(word) = chunk.word(class, column, index) {
                     word.store(class.column_mask(index), Ordering::Relaxed);
@@ -49,7 +53,12 @@ impl<M: Machine> Space<M> {
             }
         }
         chunk.physical.store(run.start.0, Ordering::Relaxed);
-        let fresh = if run.zero { 0 } else { class.columns };
+        let zero = run.zero || self.zero_on_free;
+        if zero && !run.zero {
+            // The heap's own records were there: freed objects leave zeroes.
+            self.machine.discard(run.start, LARGE_PAGE_SIZE);
+        }
+        let fresh = if zero { 0 } else { class.columns };
         chunk.fresh.store(fresh, Ordering::Relaxed);
         chunk.bitmap.store(bitmap.0, Ordering::Relaxed);
         chunk.windows.store(0, Ordering::Relaxed);
@@ -99,7 +108,7 @@ impl<M: Machine> Space<M> {
 
     /// Gives back the memory of a chunk that is empty and was made spare by this thread.
     fn dissolve(&self, chunk: Handle<Chunk>, class: &Class) {
-        let zero = chunk.fresh.load(Ordering::Relaxed) == 0;
+        let zero = chunk.fresh.load(Ordering::Relaxed) == 0 || self.zero_on_free;
         let bitmap = GuestPhysical(chunk.bitmap.load(Ordering::Relaxed));
         let memory = chunk.memory();
         chunk.free.set(None);

@@ -134,7 +134,9 @@ impl<M: Machine> Space<M> {
 
     /// Whether something waits for other processors.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.epochs.windows.is_empty() || self.epochs.extent_count.load(Ordering::Relaxed) != 0
+        !self.epochs.windows.is_empty()
+            || self.epochs.extent_count.load(Ordering::Relaxed) != 0
+            || self.paged.is_waiting()
     }
 
     /// Makes an edited window wait, where it has to; its lock is held.
@@ -179,6 +181,7 @@ impl<M: Machine> Space<M> {
         let safe = self.flushed_by_all();
         self.collect_windows(safe);
         self.collect_extents(safe);
+        self.collect_paged(safe);
         if self.is_waiting() {
             clock::advance(self.machine.clock(), safe);
         }

@@ -227,13 +227,13 @@ impl<M: Machine> Space<M> {
                         zero: false,
                     };
                     if let Some(run) = run.replace(next) {
-                        self.blocks.give(&self.machine, run);
+                        self.give_blocks(run.start, run.blocks);
                     }
                 }
             }
         }
         if let Some(run) = run {
-            self.blocks.give(&self.machine, run);
+            self.give_blocks(run.start, run.blocks);
         }
     }
 

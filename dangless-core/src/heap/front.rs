@@ -412,8 +412,8 @@ impl<M: Machine> Space<M> {
         // Nothing fails from here on.
         let session = chunk.begin_session();
         let fresh = chunk.fresh.load(Ordering::Relaxed);
-        let zero = group.first_column >= fresh;
-        if zero {
+        let unused = group.first_column >= fresh;
+        if unused {
             let next = group.first_column + group.columns;
             chunk.fresh.store(next, Ordering::Relaxed);
         }
@@ -460,7 +460,7 @@ impl<M: Machine> Space<M> {
         front.opened = mask;
         front.first = first;
         front.session = session;
-        front.zero = zero;
+        front.zero = unused || self.zero_on_free;
         front.ledger = ledger;
         front.next_row = 0;
         front.rows = class.positions();

@@ -18,6 +18,7 @@
 //! | `epoch`, `clock` | several processors: memory waits until all have flushed |
 //! | `threads` | heaps of threads that start and end |
 //! | `extent` | objects of more than a mebibyte |
+//! | `paged`, `source` | the classic scheme instead of windows: pages for each object, over any allocator |
 //! | `reclaim` | using addresses again that no pointer refers to |
 //! | `reallocate` | what stays, moves with its memory, or is copied |
 //! | `object` | from an address to its object; descriptions |
@@ -43,9 +44,11 @@ mod ledger;
 mod lock;
 mod machine;
 mod object;
+mod paged;
 mod reallocate;
 mod reclaim;
 mod revoke;
+mod source;
 mod space;
 mod stack;
 mod tables;

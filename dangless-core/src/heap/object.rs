@@ -7,6 +7,7 @@ use super::extent::Extent;
 use super::handle::Handle;
 use super::ledger::{Entry, Ledger};
 use super::machine::Machine;
+use super::paged::PageRecord;
 use super::space::Space;
 use super::window::{column_of_key, is_set, Use, Window};
 use super::FreeError;
@@ -28,6 +29,15 @@ pub(super) enum Object {
     },
     /// On blocks of its own.
     Extent(Handle<Extent>),
+    /// On pages that have an entry each.
+    Paged {
+        /// Number of its first page.
+        id: u64,
+        /// Record of its first page.
+        record: Handle<PageRecord>,
+    },
+    /// On such a page, freed so long ago that no more is known.
+    Forgotten(GuestVirtual),
 }
 
 impl<M: Machine> Space<M> {
@@ -39,6 +49,7 @@ impl<M: Machine> Space<M> {
         match window.used_as() {
             Use::Nothing => None,
             Use::Extent => Some(Object::Extent(window.extent()?)),
+            Use::Pages => self.paged_object_at(number, at),
             Use::Column => {
                 let class = self
                     .classes
@@ -93,6 +104,8 @@ impl<M: Machine> Space<M> {
                     .add(class.offset(*position, column).into())
             }
             Object::Extent(extent) => GuestVirtual(extent.start.load(Ordering::Relaxed)),
+            Object::Paged { record, .. } => GuestVirtual(record.start.load(Ordering::Relaxed)),
+            Object::Forgotten(at) => *at,
         }
     }
 
@@ -134,6 +147,19 @@ impl<M: Machine> Space<M> {
                     extent.freed.load(Ordering::Relaxed),
                 )
             }
+            Object::Paged { id, record: page } => {
+                let size = page.size.load(Ordering::Relaxed);
+                let stacks = (
+                    page.allocated.load(Ordering::Acquire),
+                    page.freed.load(Ordering::Acquire),
+                );
+                if !self.is_page_record(id, page) {
+                    return true;
+                }
+                record.size = size;
+                stacks
+            }
+            Object::Forgotten(_) => return true,
         };
         record.alloc_thread = self.depot.read(allocated, &mut record.alloc);
         if !live {
@@ -175,5 +201,7 @@ fn is_live(object: &Object) -> bool {
             window, position, ..
         } => is_set(&window.live, *position),
         Object::Extent(extent) => extent.live.load(Ordering::Acquire) != 0,
+        Object::Paged { record, .. } => record.is_live(),
+        Object::Forgotten(_) => false,
     }
 }

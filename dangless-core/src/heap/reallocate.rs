@@ -52,7 +52,14 @@ impl<M: Machine> Space<M> {
                     return moved;
                 }
             }
-            Object::Extent(_) => {}
+            Object::Extent(_) | Object::Forgotten(_) => {}
+            Object::Paged { record, .. } => {
+                let old = class::number_for(record.size.load(Ordering::Relaxed), 1);
+                if class.is_some() && class == old && !self.detect {
+                    record.size.store(size, Ordering::Relaxed);
+                    return Ok(at);
+                }
+            }
         }
         self.reallocate_by_copy(heap, at, size, frames, thread)
     }

@@ -306,6 +306,8 @@ impl<M: Machine> Space<M> {
             };
             match window.used_as() {
                 Use::Nothing => {}
+                // Their addresses are used once.
+                Use::Pages => marks.set(number),
                 Use::Column if is_dead(&window) => {}
                 Use::Column => {
                     marks.set(number);

@@ -132,8 +132,13 @@ impl Queue {
         self.head.swap(0, Ordering::AcqRel)
     }
 
+    /// Counts bytes that wait.
+    pub(super) fn add(&self, bytes: i64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Counts bytes that came back.
-    fn returned(&self, bytes: u64) {
+    pub(super) fn returned(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes as i64, Ordering::Relaxed);
     }
 }
@@ -165,7 +170,7 @@ impl<M: Machine> Space<M> {
         if freed.left <= u32::from(freed.window.trigger.load(Ordering::Relaxed)) {
             self.note_due(heap, &freed);
         }
-        if self.queue.bytes.load(Ordering::Relaxed) > self.most_waiting() {
+        if self.is_queue_full() {
             self.drain(heap);
         }
     }
@@ -175,9 +180,7 @@ impl<M: Machine> Space<M> {
     fn revoke_within_budget(&self, heap: &mut Heap, freed: &Freed) -> bool {
         let now = self.machine.now();
         if !self.budget.is_unlimited() && !self.budget.allows(now) {
-            self.queue
-                .bytes
-                .fetch_add(LOOK - heap.credit, Ordering::Relaxed);
+            self.queue.add(LOOK - heap.credit);
             heap.credit = LOOK;
             return false;
         }
@@ -191,6 +194,11 @@ impl<M: Machine> Space<M> {
             self.drain(heap);
         }
         true
+    }
+
+    /// Whether more waits than may.
+    pub(super) fn is_queue_full(&self) -> bool {
+        self.queue.bytes.load(Ordering::Relaxed) > self.most_waiting()
     }
 
     /// Most bytes that may wait.
@@ -265,7 +273,7 @@ impl<M: Machine> Space<M> {
     /// Whether freed objects wait for their revocation.
     #[must_use]
     pub fn has_pending(&self) -> bool {
-        self.queue.head.load(Ordering::Relaxed) != 0 || self.is_waiting()
+        self.queue.head.load(Ordering::Relaxed) != 0 || self.is_waiting() || self.paged.has_queued()
     }
 
     /// Finishes every queued revocation that there is run time for, when it is called by a clock.
@@ -288,6 +296,9 @@ impl<M: Machine> Space<M> {
         if self.queue.head.load(Ordering::Relaxed) != 0 {
             // Fronts that were given up have left windows to close.
             faults += self.drain_once(heap);
+        }
+        if self.paged.has_queued() {
+            self.drain_paged();
         }
         self.collect();
         self.budget.spend_on(began, self.machine.now(), faults);
@@ -456,6 +467,12 @@ impl<M: Machine> Space<M> {
             if bits != 0 {
                 // Two edits may have taken in the same object: the first to get here returns it.
                 *mine = bits & !revoked.fetch_or(bits, Ordering::AcqRel);
+            }
+        }
+        if self.zero_on_free {
+            for position in bits(&mine) {
+                let inside = class.offset(position, column);
+                self.wipe(chunk.memory().add(inside.into()), class.size.into());
             }
         }
         let count = chunk.put_free(class, column, &mine);

@@ -21,8 +21,10 @@ use super::ledger::History;
 use super::lock::SpinLock;
 use super::machine::Machine;
 use super::object::{entry_of, Object};
+use super::paged::{PageFront, Paged};
 use super::reclaim::Reclaim;
 use super::revoke::{Edited, Freed, Queue, BATCH};
+use super::source::Slots;
 use super::threads::Orphans;
 use super::window::{bit_of, Use, Window, Windows};
 use super::{FreeError, Layout, OutOfMemory};
@@ -33,6 +35,8 @@ use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 const MOST_ALIGN: u64 = 1 << 30;
 /// [`Config::profile`] that records who allocated and freed.
 const DETECT: u64 = 1;
+/// [`Config::aliasing`] of the classic scheme.
+const PAGE: u64 = 1;
 
 /// The protected heap of a process.
 pub struct Space<M: Machine> {
@@ -58,6 +62,9 @@ pub struct Space<M: Machine> {
     pub(super) epochs: Epochs,
     pub(super) orphans: Orphans,
     pub(super) reclaim: Reclaim,
+    pub(super) paged: Paged,
+    /// Freed memory is zeroed before it is handed out again, or kept.
+    pub(super) zero_on_free: bool,
     /// Nothing waits longer than the next tick, whatever that takes.
     pub(super) is_bounded: bool,
     /// More than one thread uses the heap, or has.
@@ -77,6 +84,9 @@ struct LiveSlot {
 /// A thread's part of the heap.
 pub struct Heap {
     pub(super) fronts: [Front; CLASSES],
+    /// Pages, and memory, of the classic scheme.
+    pub(super) pages: PageFront,
+    pub(super) slots: [Slots; CLASSES],
     /// Bytes that can be freed before the clock is looked at; below zero while objects are revoked
     /// at once.
     pub(super) credit: i64,
@@ -92,6 +102,8 @@ impl Heap {
     pub const fn new() -> Self {
         Self {
             fronts: [Front::EMPTY; CLASSES],
+            pages: PageFront::EMPTY,
+            slots: [Slots::EMPTY; CLASSES],
             credit: -1,
             batch: [None; BATCH],
             next_orphan: None,
@@ -141,6 +153,8 @@ impl<M: Machine> Space<M> {
             queue: Queue::new(config.quarantine),
             epochs: Epochs::new(),
             orphans: Orphans::new(),
+            paged: Paged::new(config.aliasing == PAGE),
+            zero_on_free: config.zero_on_free != 0,
             is_bounded: config.revoke_bounded != 0,
             shared: AtomicBool::new(false),
             is_quick: AtomicBool::new(!detect),
@@ -174,6 +188,9 @@ impl<M: Machine> Space<M> {
             return Err(OutOfMemory);
         }
         let stack = self.stack(frames, thread);
+        if self.paged.on {
+            return self.allocate_paged(heap, layout, align, stack);
+        }
         let Some(number) = class::number_for(layout.size, align) else {
             self.reclaim_if_due(heap);
             let extent = || self.allocate_extent(layout.size, align, layout.zeroed, stack);
@@ -255,6 +272,11 @@ impl<M: Machine> Space<M> {
                 self.revoke_extent(extent);
                 Ok(())
             }
+            Object::Paged { id, record } => {
+                let stack = self.stack(frames, thread);
+                self.free_paged(heap, id, record, stack)
+            }
+            Object::Forgotten(_) => Err(FreeError::Double),
         }
     }
 
@@ -407,6 +429,8 @@ impl<M: Machine> Space<M> {
                     .into()
             }
             Object::Extent(extent) => self.extent_size(extent),
+            Object::Paged { record, .. } => record.size.load(Ordering::Relaxed),
+            Object::Forgotten(_) => return Err(FreeError::Double),
         })
     }
 

@@ -106,6 +106,7 @@ impl<M: Machine> Space<M> {
         for number in 0..CLASSES {
             self.close_front(&mut heap.fronts[number], number);
         }
+        self.close_pages(heap);
         self.drain(heap);
     }
 }

@@ -12,6 +12,7 @@ use super::handle::{Handle, Link, Record};
 use super::ledger::Ledger;
 use super::lock::{Guard, SpinLock};
 use super::machine::Machine;
+use super::paged::PageRecord;
 use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 
 /// Bytes of a record.
@@ -26,6 +27,8 @@ pub enum Use {
     Column,
     /// Part of an extent.
     Extent,
+    /// Pages with an entry each.
+    Pages,
 }
 
 /// The record of one window. `live`, `served` and `revoked` have a bit for each position. All that
@@ -65,7 +68,7 @@ pub struct Window {
     /// The window's session in the upper half, its column's number in the group in the lower: with
     /// the position added at bit 16, what [`Chunk::cursor`] is compared with.
     pub key: AtomicU64,
-    /// The chunk whose column this is, or the extent that it is part of.
+    /// The chunk whose column this is, the extent that it is part of, or the records of its pages.
     owner: AtomicU64,
     /// Who allocated and freed the objects, where that is recorded.
     pub ledger: Link<Ledger>,
@@ -94,6 +97,7 @@ impl Window {
         match self.used_as.load(Ordering::Acquire) {
             1 => Use::Column,
             2 => Use::Extent,
+            3 => Use::Pages,
             _ => Use::Nothing,
         }
     }
@@ -127,6 +131,27 @@ impl Window {
     pub fn publish_extent(&self, extent: Handle<Extent>) {
         self.owner.store(extent.address(), Ordering::Release);
         self.used_as.store(2, Ordering::Release);
+    }
+
+    /// Makes this a window of single pages, with these records, and publishes it.
+    pub fn publish_paged(&self, records: Handle<PageRecord>) {
+        self.owner.store(records.address(), Ordering::Release);
+        self.used_as.store(3, Ordering::Release);
+    }
+
+    /// The record of the first of the window's pages, while the records are kept.
+    #[must_use]
+    pub fn page_records(&self) -> Option<Handle<PageRecord>> {
+        let address = (self.used_as() == Use::Pages).then(|| self.owner.load(Ordering::Acquire))?;
+        // SAFETY: of such a window the owner is its records, from a handle, or nothing.
+        Some(unsafe { Handle::new(NonNull::new(address as *mut PageRecord)?) })
+    }
+
+    /// Takes the records of its pages from the window.
+    pub fn take_page_records(&self) -> Option<Handle<PageRecord>> {
+        let records = self.page_records();
+        self.owner.store(0, Ordering::Release);
+        records
     }
 
     /// Makes this nothing, before its record is cleared.

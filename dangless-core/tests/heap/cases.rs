@@ -1,7 +1,10 @@
 //! What the heap must do, case by case.
 
+use std::sync::atomic::Ordering;
+
 use crate::machine::{Kind, Simulation};
 use crate::model::Model;
+use dangless_core::abi::config::Config;
 use dangless_core::abi::error::ErrorRecord;
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use dangless_core::heap::{FreeError, Heap, Layout, OutOfMemory, Space};
@@ -426,5 +429,33 @@ fn threads_share_the_space() {
             }
             drop(senders);
         });
+    }
+}
+
+#[test]
+fn fresh_memory_is_not_cleared_again() {
+    for aliasing in [0, 1] {
+        let config = Config {
+            aliasing,
+            ..Simulation::config(1, 1000)
+        };
+        let mut model = Model::configured(RING0, &config);
+        let cleared = |model: &Model| model.machine().cleared.load(Ordering::Relaxed);
+        for size in [16, 100, 4096, 20_000, 3 << 20] {
+            for _ in 0..20_000_000 / size.max(200_000) {
+                model.allocate(size, 1, true).unwrap();
+            }
+        }
+        assert_eq!(cleared(&model), 0);
+        while let Some(index) = model.live.len().checked_sub(1) {
+            model.free(index);
+        }
+        model.drain();
+        let before = cleared(&model);
+        while cleared(&model) == before {
+            // Chunks are used up before others come again.
+            model.allocate(2000, 1, true).unwrap();
+        }
+        model.finish();
     }
 }

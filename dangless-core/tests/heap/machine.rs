@@ -74,6 +74,8 @@ pub struct Simulation {
     pub roots: Mutex<Vec<u64>>,
     /// Bytes that the heap copied.
     pub copied: AtomicU64,
+    /// Bytes that the heap cleared.
+    pub cleared: AtomicU64,
     /// Times that the heap was in a hurry.
     pub hurries: AtomicU64,
     /// Flushes so far.
@@ -107,6 +109,7 @@ impl Simulation {
             hurries: AtomicU64::new(0),
             roots: Mutex::default(),
             copied: AtomicU64::new(0),
+            cleared: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
         }
     }
@@ -352,6 +355,7 @@ unsafe impl Machine for Simulation {
     }
 
     unsafe fn clear(&self, at: GuestVirtual, bytes: u64) {
+        self.cleared.fetch_add(bytes, Ordering::Relaxed);
         for offset in (0..bytes).step_by(8) {
             self.write(at.add(offset), 0);
         }

@@ -1,7 +1,9 @@
 //! The oracle: what the program may expect of the heap, checked after every step.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
 
+use dangless_core::abi::config::Config;
 use dangless_core::abi::error::{kind, ErrorRecord};
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use dangless_core::heap::{FreeError, Heap, Layout, OutOfMemory, ReallocateError, Space};
@@ -81,6 +83,7 @@ pub struct Model {
     /// Physical pieces of live objects: length and origin, by start.
     taken: BTreeMap<u64, (u64, u64)>,
     detect: bool,
+    zero_on_free: bool,
     immediate: bool,
     count: u64,
     /// Calls of the heap.
@@ -89,8 +92,12 @@ pub struct Model {
 
 impl Model {
     pub fn new(kind: Kind, profile: u64, budget: u64) -> Self {
+        Self::configured(kind, &Simulation::config(profile, budget))
+    }
+
+    pub fn configured(kind: Kind, config: &Config) -> Self {
         let simulation = Simulation::new(kind);
-        let space = Space::new(simulation, &Simulation::config(profile, budget)).unwrap();
+        let space = Space::new(simulation, config).unwrap();
         Self {
             space,
             heap: Heap::new(),
@@ -98,8 +105,9 @@ impl Model {
             dead: Vec::new(),
             pages: HashSet::new(),
             taken: BTreeMap::new(),
-            detect: profile == 1,
-            immediate: budget >= 1000,
+            detect: config.profile == 1,
+            zero_on_free: config.zero_on_free == 1,
+            immediate: config.revoke_budget >= 1000,
             count: 0,
             operations: 0,
         }
@@ -139,7 +147,7 @@ impl Model {
             object.at.is_aligned(align.next_power_of_two().max(16)),
             "{object:?}"
         );
-        if zeroed {
+        if zeroed || self.zero_on_free {
             for offset in object.words() {
                 assert_eq!(
                     self.machine().read(object.at.add(offset)),
@@ -352,6 +360,10 @@ impl Model {
         }
         self.drain();
         self.check_all();
+        if self.zero_on_free {
+            let cleared = self.machine().cleared.load(Ordering::Relaxed);
+            assert_eq!(cleared, 0, "what was zeroed is cleared again");
+        }
         self.machine().flush_all();
         for object in &self.dead {
             self.check_dead(object, true);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::machine::{be, Kind, Simulation};
 use crate::model::Model;
+use dangless_core::abi::config::Config;
 use dangless_core::heap::{Heap, Layout, Space};
 use proptest::prelude::*;
 
@@ -28,7 +29,11 @@ struct Several {
 
 impl Several {
     fn new(kind: Kind, profile: u64, budget: u64) -> Self {
-        let model = Model::new(kind, profile, budget);
+        Self::configured(kind, &Simulation::config(profile, budget))
+    }
+
+    fn configured(kind: Kind, config: &Config) -> Self {
+        let model = Model::configured(kind, config);
         for index in 0..3 {
             model.space.thread_start(index).unwrap();
             be(index as usize);

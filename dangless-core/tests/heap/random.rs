@@ -3,8 +3,9 @@
 //! `a_million_operations` goes on for as many operations as `DANGLESS_OPERATIONS` says, from the seed
 //! in `DANGLESS_SEED`: it serves as a fuzzer.
 
-use crate::machine::Kind;
+use crate::machine::{Kind, Simulation};
 use crate::model::Model;
+use dangless_core::abi::config::Config;
 use dangless_core::heap::FreeError;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -81,7 +82,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Answers how many operations there were.
 fn run(kind: Kind, profile: u64, budget: u64, steps: Vec<Step>) -> u64 {
-    let mut model = Model::new(kind, profile, budget);
+    run_configured(kind, &Simulation::config(profile, budget), steps)
+}
+
+fn run_configured(kind: Kind, config: &Config, steps: Vec<Step>) -> u64 {
+    let mut model = Model::configured(kind, config);
     for step in steps {
         let live = model.live.len();
         let dead = model.dead.len();
@@ -138,7 +143,7 @@ fn run(kind: Kind, profile: u64, budget: u64, steps: Vec<Step>) -> u64 {
         }
         let recent = model.dead.iter().rev().take(40);
         for object in recent.chain(model.dead.iter().step_by(101)) {
-            model.check_dead(object, budget >= 1000);
+            model.check_dead(object, config.revoke_budget >= 1000);
         }
     }
     model.check_all();
@@ -180,7 +185,12 @@ fn a_million_operations() {
             (true, 2, 0),
         ][(seed % 6) as usize];
         let blocks = 128;
-        operations += run(Kind { blocks, immediate }, profile, budget, steps);
+        let config = Config {
+            aliasing: u64::from(seed % 5 == 4),
+            zero_on_free: u64::from(seed % 7 == 6),
+            ..Simulation::config(profile, budget)
+        };
+        operations += run_configured(Kind { blocks, immediate }, &config, steps);
         seed += 1;
     }
 }
@@ -207,6 +217,17 @@ proptest! {
         budget in prop_oneof![Just(0u64), Just(500), Just(1000)],
     ) {
         run(Kind { blocks: 128, immediate: true }, 1, budget, steps);
+    }
+
+    #[test]
+    fn pages_of_their_own_are_as_safe(
+        steps in prop::collection::vec(step(), 1..60),
+        immediate in any::<bool>(),
+        zero_on_free in 0u64..2,
+        (profile, budget) in prop_oneof![Just((1, 1000)), Just((1, 500)), Just((2, 0))],
+    ) {
+        let config = Config { aliasing: 1, zero_on_free, ..Simulation::config(profile, budget) };
+        run_configured(Kind { blocks: 128, immediate }, &config, steps);
     }
 
     #[test]

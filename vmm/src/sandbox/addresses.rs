@@ -1,7 +1,18 @@
-//! The heap's addresses: how many there are, and when they are used again.
+//! The heap's addresses: how many there are, how objects get theirs, when they are used again.
 
 use dangless_core::abi::layout;
 use dangless_core::address::LARGE_PAGE_SIZE;
+
+/// How objects get their addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Aliasing {
+    /// In windows of 2 MiB, each mapped at once and for many objects.
+    #[default]
+    Window,
+    /// The classic scheme, to compare with: pages with an entry each, written and cleared for one
+    /// object. Addresses are then never used again.
+    Page,
+}
 
 /// When addresses of freed objects are used again that no word of the program refers to any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -20,6 +31,7 @@ pub enum Reclaim {
 pub(super) struct Addresses {
     pub size: u64,
     pub reclaim: Reclaim,
+    pub aliasing: Aliasing,
 }
 
 impl Addresses {
@@ -27,6 +39,7 @@ impl Addresses {
     pub const ALL: Self = Self {
         size: layout::ALIAS_END - layout::ALIAS_BASE,
         reclaim: Reclaim::Auto,
+        aliasing: Aliasing::Window,
     };
 
     /// End of the part of the alias region that is used.

@@ -21,7 +21,7 @@ mod prepare;
 mod revocation;
 
 use addresses::Addresses;
-pub use addresses::Reclaim;
+pub use addresses::{Aliasing, Reclaim};
 pub use descriptors::Stdio;
 pub use revocation::Revoke;
 
@@ -186,6 +186,7 @@ pub struct Sandbox {
     stack_depth: u64,
     addresses: Addresses,
     revocation: Revocation,
+    zero_on_free: bool,
     require_protection: bool,
     stdio: Stdio,
     inherit_descriptors: bool,
@@ -213,6 +214,7 @@ impl Sandbox {
             stack_depth: 16,
             addresses: Addresses::ALL,
             revocation: Revocation::default(),
+            zero_on_free: false,
             require_protection: false,
             stdio: Stdio::Inherited,
             inherit_descriptors: false,
@@ -376,6 +378,20 @@ impl Sandbox {
     #[must_use]
     pub fn reclaim(mut self, when: Reclaim) -> Self {
         self.addresses.reclaim = when;
+        self
+    }
+
+    /// How heap objects get their addresses. Default: [`Aliasing::Window`].
+    #[must_use]
+    pub fn aliasing(mut self, aliasing: Aliasing) -> Self {
+        self.addresses.aliasing = aliasing;
+        self
+    }
+
+    /// Whether freed memory is zeroed before it is handed out again. Default: no.
+    #[must_use]
+    pub fn zero_on_free(mut self, zero: bool) -> Self {
+        self.zero_on_free = zero;
         self
     }
 

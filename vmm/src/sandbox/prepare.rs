@@ -1,6 +1,6 @@
 //! From a sandbox's settings to a guest that is ready to run.
 
-use super::{ending, Error, Profile, Sandbox};
+use super::{ending, Aliasing, Error, Profile, Sandbox};
 use crate::loader::elf::ElfError;
 use crate::loader::family::{self, Family, Search};
 use crate::loader::file::{check_regular, open_program};
@@ -176,6 +176,8 @@ impl Sandbox {
             alias_start: layout::ALIAS_BASE,
             alias_end: self.addresses.end(),
             reclaim: self.addresses.period(),
+            aliasing: u64::from(self.addresses.aliasing == Aliasing::Page),
+            zero_on_free: u64::from(self.zero_on_free),
             log_level: watch.wanted_level(),
             ..Config::default()
         };
