@@ -285,7 +285,7 @@ fn set_errno(value: i32) {
 /// `malloc`
 pub extern "C" fn malloc(size: u64, sp: u64, bp: u64) -> u64 {
     // SAFETY: as in `allocate`.
-    let heap = unsafe { &mut *own().0 };
+    let heap = unsafe { &mut *area::heap() };
     match space().allocate_quickly(heap, size) {
         Some(at) => at.0,
         None => malloc_slowly(size, sp, bp),
@@ -328,7 +328,7 @@ pub extern "C" fn reallocarray(at: u64, count: u64, size: u64, sp: u64, bp: u64)
 /// `free` and its kin
 pub extern "C" fn free(at: u64, sp: u64, bp: u64) {
     // SAFETY: as in `allocate`.
-    let heap = unsafe { &mut *own().0 };
+    let heap = unsafe { &mut *area::heap() };
     if !space().free_quickly(heap, GuestVirtual(at)) {
         free_slowly(at, sp, bp);
     }

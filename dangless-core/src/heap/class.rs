@@ -177,6 +177,24 @@ pub static DENSE: [Class; CLASSES] = table(MOST_GROUP);
 /// The classes in spread groups.
 pub static SPREAD: [Class; CLASSES] = table(SPREAD_GROUP);
 
+/// Bytes of an object of each class, for numbers from window records; 0 past the last class.
+static BYTES: [u32; 64] = {
+    let mut bytes = [0; 64];
+    let mut number = 0;
+    while number < CLASSES {
+        bytes[number] = DENSE[number].size;
+        number += 1;
+    }
+    bytes
+};
+
+/// Bytes of an object of class `number`, as a window's record has it.
+#[must_use]
+#[inline]
+pub fn bytes_of(number: u8) -> u32 {
+    BYTES[usize::from(number) % BYTES.len()]
+}
+
 const fn table(most: u32) -> [Class; CLASSES] {
     let mut table = [Class::new(16, 256, 1, most); CLASSES];
     let mut index = 0;
@@ -268,6 +286,13 @@ mod tests {
         for shift in 4..=20 {
             let number = number_for(3, 1 << shift).unwrap();
             assert_eq!(DENSE[number].size % (1 << shift), 0);
+        }
+    }
+
+    #[test]
+    fn sizes_are_found_by_number() {
+        for (number, class) in (0..).zip(&SPREAD) {
+            assert_eq!(bytes_of(number), class.size);
         }
     }
 

@@ -26,7 +26,7 @@ use super::reclaim::Reclaim;
 use super::revoke::{Edited, Freed, Queue, BATCH};
 use super::source::Slots;
 use super::threads::Orphans;
-use super::window::{bit_of, Use, Window, Windows};
+use super::window::{bit_of, Window, Windows};
 use super::{FreeError, Layout, OutOfMemory};
 use crate::abi::config::Config;
 use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
@@ -294,7 +294,7 @@ impl<M: Machine> Space<M> {
             return false;
         };
         let left = window.unfreed.load(Ordering::Relaxed).wrapping_sub(1);
-        let credit = heap.credit - self.weight(window);
+        let credit = heap.credit - weight(window);
         let due = left <= window.trigger.load(Ordering::Relaxed);
         if due || credit < 0 || !window.queued.load(Ordering::Relaxed) {
             return false;
@@ -311,11 +311,8 @@ impl<M: Machine> Space<M> {
     /// most, so no more is looked at than must be.
     #[inline]
     fn live_slot(&self, at: GuestVirtual) -> Option<LiveSlot> {
-        let number = self.windows.number_of(at)?;
-        let window = self.windows.record(&self.machine, number)?;
-        if window.used_as() != Use::Column {
-            return None;
-        }
+        let (number, window) = self.windows.find(&self.machine, at)?;
+        let chunk = window.chunk()?;
         let inside = at.offset_in(LARGE_PAGE_SIZE) as u32;
         let page = inside / PAGE_SIZE as u32;
         let position = position_of_page(page, window.reciprocal.load(Ordering::Relaxed));
@@ -330,14 +327,11 @@ impl<M: Machine> Space<M> {
         }
         // While the object counts as live, the chunk is this window's.
         let key = window.key.load(Ordering::Relaxed);
-        window
-            .chunk()?
-            .handed_out(key, position)
-            .then_some(LiveSlot {
-                number,
-                window,
-                position,
-            })
+        chunk.handed_out(key, position).then_some(LiveSlot {
+            number,
+            window,
+            position,
+        })
     }
 
     #[inline]
@@ -378,7 +372,7 @@ impl<M: Machine> Space<M> {
                 .fetch_sub(1, Ordering::AcqRel)
                 .wrapping_sub(1)
         };
-        heap.credit -= self.weight(window);
+        heap.credit -= weight(window);
         let due = left <= window.trigger.load(Ordering::Relaxed);
         if due || heap.credit < 0 || !window.queued.load(Ordering::SeqCst) {
             self.revoke_slowly(
@@ -392,15 +386,6 @@ impl<M: Machine> Space<M> {
             );
         }
         Ok(())
-    }
-
-    /// Bytes that an object of the window counts when it is freed.
-    #[inline]
-    fn weight(&self, window: Handle<Window>) -> i64 {
-        let number = usize::from(window.class.load(Ordering::Relaxed));
-        self.classes
-            .get(number)
-            .map_or(0, |class| i64::from(class.size))
     }
 
     /// Says that more than one thread is going to use the heap; called while only one does, before
@@ -494,4 +479,10 @@ impl<M: Machine> Space<M> {
         // SAFETY: pieces are 64-byte aligned metadata memory, zeroed, and large enough.
         Some(unsafe { Handle::new(at) })
     }
+}
+
+/// Bytes that an object of the window counts when it is freed.
+#[inline]
+fn weight(window: Handle<Window>) -> i64 {
+    class::bytes_of(window.class.load(Ordering::Relaxed)).into()
 }

@@ -288,6 +288,18 @@ impl Windows {
         (number < self.next.load(Ordering::Acquire)).then_some(number)
     }
 
+    /// Number and record of the window that holds `at`, if that was ever used.
+    #[must_use]
+    #[inline]
+    pub fn find(&self, machine: &impl Machine, at: GuestVirtual) -> Option<(u64, Handle<Window>)> {
+        let number = self.number_of(at)?;
+        let base = NonNull::new(machine.window_records())?;
+        // SAFETY: as in `record`; windows that were used are windows of the region.
+        let record = unsafe { base.add((number * RECORD_SIZE) as usize) };
+        // SAFETY: as in `record`.
+        Some((number, unsafe { Handle::new(record.cast()) }))
+    }
+
     /// The record of a window that was reserved.
     #[must_use]
     #[inline]
