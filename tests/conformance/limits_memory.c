@@ -116,7 +116,34 @@ static int raised(void) {
     return deep(24 * 32);
 }
 
-int main(void) {
+/* What another program finds that was started under limits. */
+static int inherited(void) {
+    struct rlimit all, stack;
+    getrlimit(RLIMIT_AS, &all);
+    getrlimit(RLIMIT_STACK, &stack);
+    if (all.rlim_cur != 512 * MIB || all.rlim_max != 512 * MIB || stack.rlim_cur != 20 * MIB)
+        return 1;
+    if (mmap(NULL, 600 * MIB, PROT_READ, PRIVATE, -1, 0) != MAP_FAILED || errno != ENOMEM)
+        return 2;
+    return deep(16 * 32);
+}
+
+static int limited(void) {
+    struct rlimit stack;
+    getrlimit(RLIMIT_STACK, &stack);
+    stack.rlim_cur = 20 * MIB;
+    if (limit(RLIMIT_AS, 512 * MIB) || setrlimit(RLIMIT_STACK, &stack))
+        return 3;
+    char *words[] = {"limits", "inherited", NULL};
+    execv("/proc/self/exe", words);
+    return 4;
+}
+
+int main(int count, char **words) {
+    (void)words;
+    if (count > 1)
+        return inherited();
+    CHECK(in_child(limited) == 0);
     CHECK(in_child(address_space) == 0);
     CHECK(in_child(data) == 0);
     CHECK(in_child(raised) == 0);

@@ -122,6 +122,10 @@ pub struct Arguments {
     #[arg(long, hide = true, value_name = "FD")]
     pub exec_fd: Option<i32>,
 
+    /// Started by itself: a limit on the address space, `RESOURCE:SOFT:HARD`.
+    #[arg(long, hide = true, value_name = "LIMIT", value_parser = limit)]
+    pub exec_limit: Vec<(u32, [u64; 2])>,
+
     /// What the program sees as its own name (default: as given).
     #[arg(long, value_name = "NAME", overrides_with = "argv0")]
     pub argv0: Option<OsString>,
@@ -243,6 +247,17 @@ fn variable(text: &str) -> Result<(OsString, OsString), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("not of the form NAME=VALUE".to_owned()),
+    }
+}
+
+fn limit(text: &str) -> Result<(u32, [u64; 2]), String> {
+    let numbers: Vec<u64> = text
+        .split(':')
+        .map_while(|word| word.parse().ok())
+        .collect();
+    match numbers.as_slice() {
+        &[resource, soft, hard] => Ok((resource as u32, [soft, hard])),
+        _ => Err("it is three numbers".to_owned()),
     }
 }
 

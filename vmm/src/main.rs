@@ -132,7 +132,8 @@ fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
     if let Some(bytes) = arguments.alias_size {
         sandbox = sandbox.alias_size(bytes);
     }
-    sandbox = sandbox.reclaim(arguments.reclaim);
+    let limits = arguments.exec_limit.iter().copied().collect();
+    sandbox = sandbox.limits(limits).reclaim(arguments.reclaim);
     let outcome = sandbox.run_on_this_thread()?;
     tell(&arguments, &base, &outcome)?;
     Ok(match outcome.status {

@@ -9,6 +9,7 @@
 use super::Request;
 use crate::descriptor;
 use crate::process::Errno;
+use crate::syscalls::state::Limits;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -62,7 +63,7 @@ impl Launcher {
         self.command.as_raw_fd()
     }
 
-    /// What replaces this process by this command with `program`.
+    /// What replaces this process by this command with `program`, under these limits.
     ///
     /// # Errors
     /// EMFILE.
@@ -71,6 +72,7 @@ impl Launcher {
         request: Request,
         program: File,
         arguments: Vec<CString>,
+        limits: &Limits,
     ) -> Result<Prepared, Errno> {
         // The new process finds the program by this descriptor, so that it runs the file that was
         // looked at, under whatever name.
@@ -83,6 +85,10 @@ impl Launcher {
         let mut words = self.words.clone();
         words.push(c"--exec-fd".to_owned());
         words.push(text(OsStr::new(&kept.to_string())));
+        for (resource, [soft, hard]) in limits {
+            words.push(c"--exec-limit".to_owned());
+            words.push(text(OsStr::new(&format!("{resource}:{soft}:{hard}"))));
+        }
         let mut rest = arguments.into_iter();
         let zero = rest.next().unwrap_or_default();
         words.push(text(OsStr::from_bytes(

@@ -18,7 +18,7 @@ use crate::exec::{find, Policy, Prepared, Request};
 use crate::memory::user::UserMemory;
 use crate::process::clone::CloneRequest;
 use crate::process::death::{die, Death};
-use crate::process::Errno;
+use crate::process::{Errno, Process};
 use crate::signals::{mask, slot, stub};
 use dangless_core::abi::exit::Upcall;
 use dangless_core::address::GuestVirtual;
@@ -295,7 +295,8 @@ impl Thread {
             Policy::Follow(launcher) => match find::find(&request) {
                 Err(error) => return error,
                 Ok(find::Found::Runnable { file, arguments }) => {
-                    match launcher.prepare(request, file, arguments) {
+                    let limits = self.shared_state().limits.clone();
+                    match launcher.prepare(request, file, arguments, &limits) {
                         Ok(prepared) => prepared,
                         Err(error) => return error,
                     }

@@ -16,7 +16,7 @@ use crate::memory::space::Space;
 use crate::observe::Observer;
 use crate::process::picture::{Origin, Picture};
 use crate::report::Report;
-use crate::syscalls::state::SharedState;
+use crate::syscalls::state::{Limits, SharedState};
 use std::collections::BTreeSet;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
@@ -78,6 +78,8 @@ pub struct Parts {
     pub alone: bool,
     /// Whether programs that cannot be protected are refused.
     pub require_protection: bool,
+    /// Limits on its address space.
+    pub limits: Limits,
 }
 
 /// Releases the threads when it is dropped.
@@ -111,7 +113,10 @@ impl Program {
             islands: Mutex::new(parts.islands.unwrap_or_default()),
             hidden: RwLock::new(hidden),
             mapping: Mutex::new(()),
-            calls: Arc::default(),
+            calls: Arc::new(Mutex::new(SharedState {
+                limits: parts.limits,
+                ..SharedState::default()
+            })),
             crew: Arc::new(Crew::default()),
             farewell: parts.farewell,
             policy: parts.policy,

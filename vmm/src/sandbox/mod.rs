@@ -32,6 +32,7 @@ use crate::loader::interpose::InterposeError;
 use crate::machine::boot::{BootError, RingChoice};
 use crate::observe::Watch;
 use crate::report::Report;
+use crate::syscalls::state::Limits;
 use revocation::Revocation;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -176,6 +177,7 @@ pub struct Sandbox {
     directory: Option<PathBuf>,
     file: Option<File>,
     policy: Policy,
+    limits: Limits,
     /// Whether the program has this process for itself.
     alone: bool,
     children: Option<Arc<Teller>>,
@@ -205,6 +207,7 @@ impl Sandbox {
             directory: None,
             file: None,
             policy: Policy::Refuse,
+            limits: Limits::new(),
             alone: false,
             children: None,
             profile: Profile::Detect,
@@ -312,6 +315,14 @@ impl Sandbox {
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// Limits on the address space that the program starts with (`RLIMIT_AS`, `RLIMIT_DATA`,
+    /// `RLIMIT_STACK`): soft and hard, by resource. Default: none but the host's on the stack.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 

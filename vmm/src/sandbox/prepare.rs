@@ -88,7 +88,7 @@ impl Sandbox {
 
         let (machine, processor) = Machine::new(self.ring, self.memory)?;
         let slides = Slides::new(self.aslr)?;
-        let bounds = stack_bounds(slides.stack);
+        let bounds = stack_bounds(slides.stack, self.limits.get(&libc::RLIMIT_STACK));
         let space = Arc::new(Space::new(
             Arc::clone(&machine.physical),
             Arc::clone(&machine.tables),
@@ -223,6 +223,7 @@ impl Sandbox {
             policy: std::mem::take(&mut self.policy),
             alone: self.alone,
             require_protection: self.require_protection,
+            limits: std::mem::take(&mut self.limits),
         };
         let entry = match linker {
             Some((_, entry)) => entry,
@@ -390,16 +391,16 @@ fn random() -> Result<[u8; 16], Error> {
     Ok(bytes)
 }
 
-/// The stack's range: as large as the limit on this process's own, within reason.
-fn stack_bounds(slide: u64) -> Range<u64> {
+/// The stack's range: as large as its limit, or that on this process's own, within reason.
+fn stack_bounds(slide: u64, own: Option<&[u64; 2]>) -> Range<u64> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
     // SAFETY: the structure is ours and of the right type.
     unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) };
-    let size = limit
-        .rlim_cur
+    let size = own
+        .map_or(limit.rlim_cur, |[soft, _]| *soft)
         .clamp(1 << 20, 1 << 30)
         .next_multiple_of(PAGE_SIZE);
     let top = layout::USER_END - PAGE_SIZE - slide;

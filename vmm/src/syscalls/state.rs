@@ -3,11 +3,14 @@
 use crate::signals::mask::{bit, UNBLOCKABLE};
 use std::collections::BTreeMap;
 
+/// Limits on the address space, which must not bind the VMM: soft and hard, by resource.
+pub type Limits = BTreeMap<u32, [u64; 2]>;
+
 /// What the handlers keep for a process.
 #[derive(Clone, Debug, Default)]
 pub struct SharedState {
-    /// Limits on the address space, which must not bind the VMM: soft and hard, by resource.
-    pub limits: BTreeMap<u32, [u64; 2]>,
+    /// Limits that the program has set.
+    pub limits: Limits,
     /// Flags of the `mlockall` that holds for new mappings, 0 if none does.
     pub lock_future: i32,
     /// What the process does with signals.

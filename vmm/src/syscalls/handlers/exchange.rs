@@ -2,7 +2,7 @@
 
 use super::word::{with_word, Word};
 use crate::syscalls::call::{Call, Stop};
-use crate::syscalls::engine::{bounce, host};
+use crate::syscalls::engine::{bounce, checked, host};
 
 /// `long mtype`, before a message's text.
 const TYPE: u64 = 8;
@@ -10,6 +10,8 @@ const TYPE: u64 = 8;
 const QUEUE: u16 = 120;
 /// `struct semid_ds`
 const SET: u16 = 104;
+/// More semaphores than a set has, unless the host's limit was raised.
+const MOST_SEMAPHORES: usize = 1 << 16;
 
 /// `msgsnd`
 ///
@@ -59,9 +61,10 @@ pub fn msgctl(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// `semctl`
 ///
 /// # Errors
-/// EINVAL for unknown commands and for whole arrays, EFAULT, a report of a freed pointer.
+/// EINVAL for unknown commands, EFAULT, a report of a freed pointer.
 pub fn semctl(call: &mut Call<'_>) -> Result<i64, Stop> {
     let word = match call.int(2) {
+        libc::GETALL | libc::SETALL => return values(call),
         libc::IPC_RMID
         | libc::GETPID
         | libc::GETVAL
@@ -73,6 +76,34 @@ pub fn semctl(call: &mut Call<'_>) -> Result<i64, Stop> {
         _ => return Err(Stop::Errno(libc::EINVAL)),
     };
     with_word(call, 3, word)
+}
+
+/// `GETALL` and `SETALL`: the values of a whole set, whose size only the kernel knows.
+fn values(call: &Call<'_>) -> Result<i64, Stop> {
+    let mut set = [0u64; SET as usize / 8];
+    let [id, _, command, at, ..] = call.arguments;
+    let state = [id, 0, libc::IPC_STAT as u64, set.as_mut_ptr() as u64, 0, 0];
+    checked(host::ask(libc::SYS_semctl, state))?;
+    // `sem_nsems` follows permissions, two times and two words that are not used.
+    let count = set.get(10).copied().unwrap_or(0) as usize;
+    if count > MOST_SEMAPHORES {
+        return Err(Stop::Errno(libc::ENOMEM));
+    }
+    // Room for any set, should this one be replaced by another of its number.
+    let mut all = vec![0u8; 2 * MOST_SEMAPHORES];
+    let filled = all.get_mut(..2 * count).unwrap_or_default();
+    let sets = command as i32 == libc::SETALL;
+    if sets {
+        call.read(3, at, filled)?;
+    } else {
+        call.check_live(3, at, filled.len() as u64)?;
+    }
+    let arguments = [id, 0, command, all.as_mut_ptr() as u64, 0, 0];
+    let value = host::commit(libc::SYS_semctl, arguments);
+    if !sets && value >= 0 {
+        call.write(3, at, all.get(..2 * count).unwrap_or_default())?;
+    }
+    Ok(value)
 }
 
 /// Bytes in the message and its type.
