@@ -12,18 +12,24 @@ impl Thread {
         limits.get(&resource).map_or(u64::MAX, |[soft, _]| *soft)
     }
 
+    /// Whether the program's address space has a limit.
+    pub(super) fn is_limited(&self) -> bool {
+        let limits = &self.shared_state().limits;
+        limits.contains_key(&libc::RLIMIT_AS) || limits.contains_key(&libc::RLIMIT_DATA)
+    }
+
     /// Whether the address space may grow by `more`, which takes the place of `instead`.
     ///
     /// # Errors
     /// ENOMEM.
     pub(super) fn may_expand(&self, more: Account, instead: Account) -> Result<(), Errno> {
+        if !self.is_limited() {
+            return Ok(());
+        }
         let (all, data) = (
             self.own_limit(libc::RLIMIT_AS),
             self.own_limit(libc::RLIMIT_DATA),
         );
-        if all == u64::MAX && data == u64::MAX {
-            return Ok(());
-        }
         let now = self.program.account();
         let exceeds = |now: u64, instead: u64, more: u64, limit: u64| {
             more > instead && now.saturating_sub(instead).saturating_add(more) > limit

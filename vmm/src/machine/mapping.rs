@@ -131,6 +131,9 @@ impl Thread {
 
     /// Whether the limits allow a mapping at `wanted`, in place of what is there.
     fn may_map(&self, wanted: &Range<u64>, data: bool) -> Result<(), Errno> {
+        if !self.is_limited() {
+            return Ok(());
+        }
         let bytes = wanted.end - wanted.start;
         let more = Account {
             all: bytes,
@@ -167,7 +170,7 @@ impl Thread {
                 error
             }
         })?;
-        if protection & libc::PROT_WRITE != 0 {
+        if protection & libc::PROT_WRITE != 0 && self.is_limited() {
             // What may be written becomes data.
             let now = self.program.space.account_within(&wanted);
             let more = Account {
