@@ -6,5 +6,6 @@ mod leases;
 mod machine;
 mod model;
 mod processors;
+mod program;
 mod random;
 mod reclaim;
