@@ -5,6 +5,7 @@
 
 use crate::machine::{Kind, Simulation};
 use crate::program::{run, run_configured, Step};
+use dangless_core::abi::config::Config;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
