@@ -106,9 +106,15 @@ impl Several {
 
 #[test]
 fn memory_waits_for_every_processor() {
-    for (profile, budget) in [(1, 1000), (2, 0)] {
+    for (profile, budget, aliasing) in [(1, 1000, 0), (2, 0, 0), (1, 1000, 1), (2, 0, 1)] {
         for size in [48, 4096, 20_000, 3 << 20] {
-            let mut several = Several::new(RING0, profile, budget);
+            let config = Config {
+                aliasing,
+                ..Simulation::config(profile, budget)
+            };
+            let mut several = Several::configured(RING0, &config);
+            // Objects with pages of their own are looked at one by one.
+            let size = if aliasing == 1 { size.max(700) } else { size };
             let count = (6 << 20) / size;
             for round in 0..4 {
                 for _ in 0..count {
@@ -198,8 +204,10 @@ proptest! {
     fn stale_translations_lead_nowhere(
         steps in prop::collection::vec(step(), 1..80),
         (profile, budget) in prop_oneof![Just((1, 1000)), Just((1, 500)), Just((2, 0))],
+        aliasing in prop_oneof![3 => Just(0u64), 1 => Just(1)],
     ) {
-        let mut several = Several::new(Kind { blocks: 160, ..RING0 }, profile, budget);
+        let config = Config { aliasing, ..Simulation::config(profile, budget) };
+        let mut several = Several::configured(Kind { blocks: 160, ..RING0 }, &config);
         for step in steps {
             let live = several.model.live.len();
             match step {
