@@ -1,4 +1,4 @@
-// linking: glibc musl
+// linking: glibc
 // Limits on the address space, mappings that grow downwards, and mremap that leaves its old range.
 #define _GNU_SOURCE
 #include "check.h"
