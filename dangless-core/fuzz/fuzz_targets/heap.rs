@@ -5,8 +5,9 @@
 #![no_main]
 
 use arbitrary::{Result, Unstructured};
-use dangless_core_fuzz::machine::Kind;
-use dangless_core_fuzz::program::{run, Step};
+use dangless_core::abi::config::Config;
+use dangless_core_fuzz::machine::{Kind, Simulation};
+use dangless_core_fuzz::program::{run_configured, Step};
 use libfuzzer_sys::fuzz_target;
 
 /// Small objects are the most common.
@@ -63,6 +64,15 @@ fuzz_target!(|bytes: &[u8]| {
     ]) else {
         return;
     };
+    let (Ok(aliasing), Ok(zero_on_free)) = (bytes.int_in_range(0..=1), bytes.int_in_range(0..=1))
+    else {
+        return;
+    };
+    let config = Config {
+        aliasing,
+        zero_on_free,
+        ..Simulation::config(profile, budget)
+    };
     let mut steps = Vec::new();
     while let (Ok(step), true) = (step(&mut bytes), steps.len() < 60) {
         steps.push(step);
@@ -71,5 +81,5 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let blocks = 64;
-    run(Kind { blocks, immediate }, profile, budget, steps);
+    run_configured(Kind { blocks, immediate }, &config, steps);
 });
