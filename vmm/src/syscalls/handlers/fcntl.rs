@@ -1,6 +1,7 @@
 //! `fcntl`, command by command.
 
 use super::word::{with_word, Word};
+use crate::signals::kick::KICK;
 use crate::syscalls::call::{Call, Stop};
 
 /// `struct flock`
@@ -9,8 +10,8 @@ const LOCK: u16 = 32;
 /// `fcntl`
 ///
 /// # Errors
-/// EINVAL for unknown commands, and for those that ask for signals where the process is not the
-/// program's alone.
+/// EINVAL for unknown commands, for those that ask for signals where the process is not the program's
+/// alone, and for signals that the VMM would take for its own.
 pub fn fcntl(call: &mut Call<'_>) -> Result<i64, Stop> {
     call.descriptor(0)?;
     let alone = call.process.owns_process();
@@ -18,6 +19,7 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<i64, Stop> {
         libc::F_SETFL if call.int(2) & libc::O_ASYNC != 0 && !alone => {
             return Err(Stop::Errno(libc::EINVAL));
         }
+        F_SETSIG if !alone || is_ours(call.int(2)) => return Err(Stop::Errno(libc::EINVAL)),
         libc::F_SETLEASE | libc::F_NOTIFY if alone => Word::Value,
         libc::F_DUPFD
         | libc::F_DUPFD_CLOEXEC
@@ -43,6 +45,19 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<i64, Stop> {
         _ => return Err(Stop::Errno(libc::EINVAL)),
     };
     with_word(call, 2, word)
+}
+
+/// Whether the VMM would not know such a signal from its own: the one it uses, and those that tell of
+/// its own faults.
+fn is_ours(signal: i32) -> bool {
+    let faults = [
+        libc::SIGSEGV,
+        libc::SIGBUS,
+        libc::SIGILL,
+        libc::SIGFPE,
+        libc::SIGTRAP,
+    ];
+    signal == KICK || faults.contains(&signal)
 }
 
 // Commands that libc has no names for.
