@@ -217,13 +217,34 @@ fn two_run_at_once_without_meeting() {
 fn what_cannot_run_is_an_error() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("text");
-    std::fs::write(&path, "#!/bin/sh\n").expect("the folder is writable");
+    std::fs::write(&path, "no program\n").expect("the folder is writable");
     assert!(matches!(Sandbox::new(&path).run(), Err(Error::Elf { .. })));
     let missing = folder.path().join("missing");
     assert!(matches!(
         Sandbox::new(missing).run(),
         Err(Error::Open { .. })
     ));
+}
+
+#[test]
+fn a_script_is_run_by_its_interpreter() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let script = folder.path().join("script");
+    std::fs::write(&script, "#!/bin/echo one two\n").expect("it is writable");
+    let run = || {
+        let sandbox = Sandbox::new(&script).argument("a b");
+        sandbox.stdio(Stdio::Captured).run()
+    };
+    assert!(
+        matches!(run(), Err(Error::Open { .. })),
+        "it may not be run"
+    );
+    let rights = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&script, rights).expect("it is ours");
+    let outcome = run().expect("it runs");
+    assert_eq!(outcome.status, Status::Exited(0));
+    let said = format!("one two {} a b\n", script.display());
+    assert_eq!(text(&outcome.stdout), said);
 }
 
 #[test]

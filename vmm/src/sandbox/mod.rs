@@ -19,6 +19,7 @@ mod descriptors;
 mod ending;
 mod prepare;
 mod revocation;
+mod script;
 
 use addresses::Addresses;
 pub use addresses::{Aliasing, Reclaim};

@@ -43,18 +43,15 @@ impl Sandbox {
             source,
         };
         let replaced = self.file.is_some();
-        let (file, executable) = match self.file.take() {
-            Some(file) => {
-                let link = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
-                let executable = std::fs::read_link(link).map_err(open)?;
-                (file, executable)
-            }
-            None => {
-                let file = open_program(&path).map_err(open)?;
-                (file, std::fs::canonicalize(&path).map_err(open)?)
-            }
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => open_program(&path)
+                .and_then(|file| self.follow_script(file))
+                .map_err(open)?,
         };
         check_regular(&file).map_err(open)?;
+        let link = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
+        let executable = std::fs::read_link(link).map_err(open)?;
         let cache = ReadCache::new(file.try_clone().map_err(open)?);
         let elf = elf::parse(&cache).map_err(|source| Error::Elf {
             path: path.clone(),
