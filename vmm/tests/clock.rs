@@ -84,9 +84,12 @@ fn the_guest_reads_the_hosts_clock_without_a_system_call() {
         )
     };
     assert_ne!(page, libc::MAP_FAILED);
-    // SAFETY: aligned, mapped until the process ends, accessed atomically.
-    let [question, answered, reading]: [&'static AtomicI64; 3] =
-        std::array::from_fn(|word| unsafe { AtomicI64::from_ptr(page.cast::<i64>().add(word)) });
+    let [question, answered, reading] = [0, 1, 2].map(|index| {
+        let word = page.cast::<i64>().wrapping_add(index);
+        // SAFETY: aligned, mapped until the process ends, accessed atomically.
+        let word: &'static AtomicI64 = unsafe { AtomicI64::from_ptr(word) };
+        word
+    });
     static DONE: AtomicBool = AtomicBool::new(false);
     let clock = std::thread::spawn(move || {
         while !DONE.load(Ordering::Relaxed) {
