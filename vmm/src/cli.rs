@@ -73,7 +73,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub revoke_budget: Option<u8>,
 
-    /// Most freed memory that waits for its revocation, such as 64M (default: a quarter of the heap).
+    /// Most freed memory that waits for its revocation, such as 64M (default: half the heap).
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub quarantine: Option<u64>,
 

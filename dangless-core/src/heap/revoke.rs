@@ -206,7 +206,7 @@ impl<M: Machine> Space<M> {
         if self.queue.limit > 0 {
             return i64::try_from(self.queue.limit).unwrap_or(i64::MAX);
         }
-        let share = self.blocks.in_use() * LARGE_PAGE_SIZE / 4;
+        let share = self.blocks.in_use() * LARGE_PAGE_SIZE / 2;
         i64::try_from(share).unwrap_or(i64::MAX).max(MOST_BYTES)
     }
 

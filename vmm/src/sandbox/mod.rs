@@ -343,7 +343,7 @@ impl Sandbox {
         self
     }
 
-    /// Most bytes of freed objects that wait for their revocation. Default: 32 MiB, or a quarter of the heap
+    /// Most bytes of freed objects that wait for their revocation. Default: 32 MiB, or half the heap
     /// if that is more.
     #[must_use]
     pub fn quarantine(mut self, bytes: u64) -> Self {
