@@ -54,6 +54,12 @@ pub fn thread_start(index: u64) -> u64 {
     };
     // SAFETY: the VMM has made the area, and its processor does not run yet.
     unsafe { (*area::of(index)).heap = heap.as_ptr() as u64 };
+    let (start, bytes) = space().quick_range();
+    // SAFETY: the area is this vCPU's own: while there are several threads no other has such a range.
+    unsafe {
+        (*area::current()).quick_start = start.0;
+        (*area::current()).quick_bytes = bytes;
+    }
     log::line(
         log::level::DEBUG,
         format_args!("heap of processor {index} at {heap:p}"),
@@ -282,7 +288,7 @@ fn set_errno(value: i32) {
     }
 }
 
-/// `malloc`
+/// `malloc`, where `quick` has nothing
 pub extern "C" fn malloc(size: u64, sp: u64, bp: u64) -> u64 {
     // SAFETY: as in `allocate`.
     let heap = unsafe { &mut *area::heap() };
@@ -325,18 +331,8 @@ pub extern "C" fn reallocarray(at: u64, count: u64, size: u64, sp: u64, bp: u64)
     }
 }
 
-/// `free` and its kin
+/// `free` and its kin, where `quick` does not do it
 pub extern "C" fn free(at: u64, sp: u64, bp: u64) {
-    // SAFETY: as in `allocate`.
-    let heap = unsafe { &mut *area::heap() };
-    if !space().free_quickly(heap, GuestVirtual(at)) {
-        free_slowly(at, sp, bp);
-    }
-}
-
-#[cold]
-#[inline(never)]
-extern "C" fn free_slowly(at: u64, sp: u64, bp: u64) {
     if at != 0 {
         Call { sp, bp }.free(at, function::FREE);
     }

@@ -1,8 +1,8 @@
 //! The guest runtime: the freestanding image that the VMM maps into every guest.
 //!
 //! Thin by design: policy lives in `dangless-core`; here are the ways in ([`entry`]), the ways out
-//! ([`exit`]), the instructions that edit the machine ([`cpu`]), the malloc ABI ([`family`]) and
-//! the log ([`log`]). One image serves ring 0 and ring 3; [`cpu`] is where they differ.
+//! ([`exit`]), the instructions that edit the machine ([`cpu`]), the malloc ABI ([`family`], [`quick`])
+//! and the log ([`log`]). One image serves ring 0 and ring 3; [`cpu`] is where they differ.
 //!
 //! There is no thread-local or process-wide mutable state but the heap's [`dangless_core::heap::Space`],
 //! which synchronises itself; everything else hangs off the per-vCPU area ([`area`]).
@@ -16,6 +16,7 @@ mod exit;
 mod family;
 mod log;
 mod memory;
+mod quick;
 mod roots;
 mod stack;
 mod upcall;

@@ -70,6 +70,11 @@ pub struct VcpuArea {
     pub log_depth: u64,
     /// The thread's heap, owned by the runtime; 0 before `Upcall::Start`.
     pub heap: u64,
+    /// The addresses whose objects this thread may free quickly: the first one, and how many, 0 while
+    /// there are none; owned by the runtime.
+    pub quick_start: u64,
+    /// See `quick_start`.
+    pub quick_bytes: u64,
     /// Up to which epoch this processor has flushed, 0 while it is outside; see `heap::epoch`.
     pub flushed: u64,
     /// In the area of vCPU 0: the clock that counts epochs.

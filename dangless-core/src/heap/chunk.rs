@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::class::{Class, Group};
+use super::class::{Class, Group, POSITION_SHIFT};
 use super::handle::{Handle, Link, Record};
 use crate::address::GuestPhysical;
 
@@ -39,8 +39,8 @@ pub struct Chunk {
     pub free_count: AtomicU32,
     /// Windows open over the chunk.
     pub windows: AtomicU32,
-    /// The session in the upper half; below it, position (from bit 16) and column in the group of
-    /// the first object that has not been handed out in it.
+    /// The session in the upper half; below it, [`Class::order`] of the first object that has not
+    /// been handed out in it.
     pub cursor: AtomicU64,
     /// Where the chunk's memory is.
     pub physical: AtomicU64,
@@ -166,9 +166,6 @@ impl Chunk {
         count
     }
 }
-
-/// Where a cursor word holds the position.
-pub const POSITION_SHIFT: u32 = 16;
 
 /// The chunks of one class that have room, oldest first.
 pub struct Shelf {

@@ -1,9 +1,13 @@
 //! Size classes: how a chunk is cut into objects.
 //!
 //! Classes of up to a page put `columns` objects on each page; bigger ones give an object `pages`
-//! whole pages and have one column. Columns are taken in *groups*: group after group, in each
-//! position after position, in each column after column. A group has at most 64 columns, so a word
-//! holds a row of it.
+//! whole pages and have one column. Columns are taken in *groups* of at most 64, group after group.
+//!
+//! What a group has is handed out in *lines* of at most 64 objects, so that a word holds a line. Where
+//! a page has many objects, lines are *rows*: position after position, and in each column after
+//! column, so that consecutive objects are neighbours in physical memory. Where it has few, each fills
+//! lines of the cache for itself, and lines go *down* a column: column after column, and in each
+//! position after position, so that lines are long.
 //!
 //! There are two ways to group. In *dense* groups as many columns as fit are neighbours, so that
 //! consecutive objects are neighbours in physical memory. *Spread* ones have at most sixteen: fewer
@@ -37,6 +41,14 @@ const MOST_COLUMNS: u32 = (PAGE_SIZE / 16) as u32;
 pub const MOST_GROUP: u32 = 64;
 /// Most columns of a group in the spread order.
 const SPREAD_GROUP: u32 = 32;
+/// Most columns of a class whose lines go down.
+const MOST_DOWN: u32 = 8;
+/// Objects of a line that goes down: positions of a word of a column's bitmap.
+const DOWN_LINE: u32 = 64;
+/// Where an object's place in the order of its group has the position.
+pub const POSITION_SHIFT: u32 = 16;
+/// Where it has the column, if lines go down; else the column is at bit 0.
+const DOWN_SHIFT: u32 = 25;
 /// Bits behind the point of a class's reciprocal.
 const RECIPROCAL_BITS: u32 = 24;
 
@@ -55,6 +67,8 @@ pub struct Class {
     group: u32,
     /// 2^24 / pages, rounded up.
     pub reciprocal: u32,
+    /// Lines go down a column; they are rows otherwise.
+    pub down: bool,
 }
 
 /// Columns that are handed out together.
@@ -102,6 +116,63 @@ impl Class {
             objects: PAGES_PER_LARGE as u32 / pages * columns,
             group: columns.div_ceil(groups),
             reciprocal: (1u32 << RECIPROCAL_BITS).div_ceil(pages),
+            down: columns <= MOST_DOWN,
+        }
+    }
+
+    /// Where an object comes in the order in which its group is handed out; `column` is its column's
+    /// number in the group. Adding to the position adds as much at [`POSITION_SHIFT`].
+    #[must_use]
+    pub const fn order(&self, position: u32, column: u32) -> u64 {
+        let column = if self.down {
+            (column as u64) << DOWN_SHIFT
+        } else {
+            column as u64
+        };
+        (position as u64) << POSITION_SHIFT | column
+    }
+
+    /// Lines of `columns` columns.
+    #[must_use]
+    pub const fn lines(&self, columns: u32) -> u32 {
+        if self.down {
+            columns * self.column_words()
+        } else {
+            self.positions()
+        }
+    }
+
+    /// Most objects of a line of `columns` columns.
+    #[must_use]
+    pub const fn line_objects(&self, columns: u32) -> u32 {
+        if !self.down {
+            columns
+        } else if self.positions() < DOWN_LINE {
+            self.positions()
+        } else {
+            DOWN_LINE
+        }
+    }
+
+    /// Line of an object, and its number there.
+    #[must_use]
+    pub const fn place_in_line(&self, position: u32, column: u32) -> (u32, u32) {
+        if self.down {
+            let line = column * self.column_words() + position / DOWN_LINE;
+            (line, position % DOWN_LINE)
+        } else {
+            (position, column)
+        }
+    }
+
+    /// Position and column of the first object of a line.
+    #[must_use]
+    pub const fn line_start(&self, line: u32) -> (u32, u32) {
+        if self.down {
+            let words = self.column_words();
+            (line % words * DOWN_LINE, line / words)
+        } else {
+            (line, 0)
         }
     }
 
@@ -195,6 +266,18 @@ pub fn bytes_of(number: u8) -> u32 {
     BYTES[usize::from(number) % BYTES.len()]
 }
 
+/// The number in its group of an object's column, from its place in the order.
+#[must_use]
+pub const fn column_of_order(order: u64) -> u32 {
+    (order as u32 & ((1 << POSITION_SHIFT) - 1)) | (order as u32 >> DOWN_SHIFT)
+}
+
+/// The position, from the same.
+#[must_use]
+pub const fn position_of_order(order: u64) -> u32 {
+    (order as u32 >> POSITION_SHIFT) & ((1 << (DOWN_SHIFT - POSITION_SHIFT)) - 1)
+}
+
 const fn table(most: u32) -> [Class; CLASSES] {
     let mut table = [Class::new(16, 256, 1, most); CLASSES];
     let mut index = 0;
@@ -243,9 +326,11 @@ static BY_PAGES: [u8; LARGEST as usize / PAGE_SIZE as usize + 1] = {
 /// Number of the smallest class for objects of `size` bytes, at most a page, at any address.
 #[must_use]
 #[inline]
-pub fn small_number_for(size: u64) -> Option<usize> {
-    let step = size.checked_add(15)? / 16;
-    BY_STEP.get(step as usize).map(|&number| number.into())
+pub const fn small_number_for(size: u64) -> Option<usize> {
+    if size > PAGE_SIZE {
+        return None;
+    }
+    Some(BY_STEP[size.div_ceil(16) as usize] as usize)
 }
 
 /// Number of the smallest class for objects of `size` bytes aligned to `align`, a power of two;
@@ -293,6 +378,38 @@ mod tests {
     fn sizes_are_found_by_number() {
         for (number, class) in (0..).zip(&SPREAD) {
             assert_eq!(bytes_of(number), class.size);
+        }
+    }
+
+    #[test]
+    fn lines_hold_every_object_once_and_in_order() {
+        for class in DENSE.iter().chain(&SPREAD) {
+            for group in class.groups() {
+                let mut places = std::vec::Vec::new();
+                for position in 0..class.positions() {
+                    for column in 0..group.columns {
+                        let order = class.order(position, column);
+                        assert!(order < 1 << 32);
+                        assert_eq!(column_of_order(order), column);
+                        assert_eq!(position_of_order(order), position);
+                        let first = class.order(0, column);
+                        assert_eq!(order, first + (u64::from(position) << POSITION_SHIFT));
+                        let (line, number) = class.place_in_line(position, column);
+                        assert!(line < class.lines(group.columns));
+                        assert!(number < class.line_objects(group.columns));
+                        let (top, left) = class.line_start(line);
+                        if class.down {
+                            assert_eq!((top + number, left), (position, column));
+                        } else {
+                            assert_eq!((top, left + number), (position, column));
+                        }
+                        places.push((order, line, number));
+                    }
+                }
+                places.sort_unstable();
+                assert!(places.windows(2).all(|two| two[0].0 < two[1].0
+                    && (two[0].1, two[0].2) < (two[1].1, two[1].2)));
+            }
         }
     }
 

@@ -2,14 +2,17 @@
 //!
 //! A front goes through the free objects of one chunk, group of columns by group of columns. For
 //! each group it opens a *session*: windows over those columns that have free objects, all at once,
-//! which are then handed out row by row. What a front lets go of is first taken out of its window,
+//! which are then handed out line by line. What a front lets go of is first taken out of its window,
 //! so an object of an older session is always one that was handed out.
 
+use core::cmp::Ordering as Compared;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use super::chunk::{Chunk, State, POSITION_SHIFT};
-use super::class::{Class, Group, MOST_GROUP};
+use super::chunk::{Chunk, State};
+use super::class::{
+    column_of_order, position_of_order, Class, Group, MOST_GROUP, POSITION_SHIFT,
+};
 use super::handle::Handle;
 use super::lease::Lease;
 use super::ledger::{Entry, Ledger};
@@ -17,7 +20,7 @@ use super::machine::Machine;
 use super::reclaim::MANY;
 use super::revoke::DUE;
 use super::space::{Heap, Space};
-use super::window::Window;
+use super::window::{Window, NOT_QUICK};
 use super::OutOfMemory;
 use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGES_PER_LARGE};
 use crate::paging::{Entry as TableEntry, Flags, TableMemory};
@@ -25,27 +28,38 @@ use crate::paging::{Entry as TableEntry, Flags, TableMemory};
 /// Rows that are looked up at a time: those of one word of each column.
 const BLOCK: u32 = 64;
 
-/// The objects a thread hands out next.
+/// The objects a thread hands out next: a *run* of objects at equal distances, then what else its
+/// line has, then the other lines of the session.
 #[repr(C, align(64))]
 pub struct Front {
-    /// Columns of the row that are still to be handed out.
-    word: u64,
-    /// Where the row's object in the group's first column lies, or would lie.
-    row_at: GuestVirtual,
-    /// From one column's object to the next one's.
-    step: u64,
-    /// From one row to the next.
-    stride: u64,
-    /// What the chunk's cursor is at the row's first column.
-    cursor: u64,
-    chunk: Option<Handle<Chunk>>,
-    /// Entry of the row's object in the group's first column.
-    entries: Option<Handle<Entry>>,
+    /// Objects of the run that are still to be handed out.
+    pub left: u64,
+    /// The next of them.
+    pub next: GuestVirtual,
+    /// From one object of a line to the next, by number.
+    pub step: u64,
+    /// What one such step adds to the chunk's cursor.
+    pub cursor_step: u64,
+    /// The chunk; there is one while there is a run.
+    pub chunk: Option<Handle<Chunk>>,
+    /// Objects of the line, by number, that are still to be handed out and not in the run.
+    line: u64,
+    /// Number in its line of the object past the run.
+    run_end: u32,
+    /// The memory of the session's objects was never used.
     zero: bool,
-    /// The next row to look at.
-    next_row: u32,
-    /// Rows of the session.
-    rows: u32,
+    /// The session's lines go down.
+    down: bool,
+    /// Where the line's object number 0 lies, or would lie.
+    line_at: GuestVirtual,
+    /// What the chunk's cursor is there.
+    line_cursor: u64,
+    /// Entry of that object.
+    entries: Option<Handle<Entry>>,
+    /// The next line to look at.
+    next_line: u32,
+    /// Lines of the session.
+    lines: u32,
     group: Group,
     /// Columns that are handed out.
     mask: u64,
@@ -87,22 +101,26 @@ pub struct Taken {
 impl Front {
     /// A front with nothing to hand out.
     pub const EMPTY: Self = Self {
-        word: 0,
-        row_at: GuestVirtual(0),
+        left: 0,
+        next: GuestVirtual(0),
         step: 0,
-        cursor: 0,
+        cursor_step: 0,
         chunk: None,
-        entries: None,
+        line: 0,
+        run_end: 0,
         zero: false,
-        next_row: 0,
-        rows: 0,
+        down: false,
+        line_at: GuestVirtual(0),
+        line_cursor: 0,
+        entries: None,
+        next_line: 0,
+        lines: 0,
         group: Group::NONE,
         mask: 0,
         opened: 0,
         first: 0,
         session: 0,
         start: GuestVirtual(0),
-        stride: 0,
         ledger: None,
         reserve: 0,
         reserved: 0,
@@ -113,36 +131,64 @@ impl Front {
         block: [0; BLOCK as usize],
     };
 
+    /// The next object of the run, if there is one. Nothing else may be done to hand an object out
+    /// quickly: the runtime has this in assembly.
+    #[inline]
+    pub fn take_quickly(&mut self) -> Option<GuestVirtual> {
+        self.left = self.left.checked_sub(1)?;
+        let at = self.next;
+        self.next = at.add(self.step);
+        let cursor = &self.chunk?.forever().cursor;
+        let next = cursor.load(Ordering::Relaxed) + self.cursor_step;
+        cursor.store(next, Ordering::Release);
+        Some(at)
+    }
+
     /// The next object, if one is ready.
     #[inline]
     pub fn take(&mut self) -> Option<Taken> {
-        let word = self.word;
-        if word == 0 {
-            return None;
+        if self.left == 0 {
+            self.begin_run()?;
         }
-        let chunk = self.chunk?;
-        let column = u64::from(word.trailing_zeros());
-        let rest = word & (word - 1);
-        self.word = rest;
-        let next = match rest {
-            0 => self.row_at.add(self.stride),
-            rest => self
-                .row_at
-                .add(u64::from(rest.trailing_zeros()) * self.step),
-        };
-        chunk
-            .cursor
-            .store(self.cursor + column + 1, Ordering::Release);
+        let number = self.run_end - self.left as u32;
+        let at = self.take_quickly()?;
         let entry = self.entries.map(|entries| {
-            // SAFETY: the objects of a row have their entries in one leaf.
-            unsafe { entries.element(column as usize) }
+            // SAFETY: the objects of a line have their entries in one leaf.
+            unsafe { entries.element(number as usize) }
         });
         Some(Taken {
-            at: self.row_at.add(column * self.step),
-            next,
+            at,
+            next: self.next,
             entry,
             zero: self.zero,
         })
+    }
+
+    /// Makes a run of the line's next objects.
+    #[inline]
+    fn begin_run(&mut self) -> Option<()> {
+        if self.line == 0 {
+            return None;
+        }
+        let start = self.line.trailing_zeros();
+        let length = (!(self.line >> start)).trailing_zeros().min(64 - start);
+        self.line &= !(ones(length) << start);
+        self.left = length.into();
+        self.run_end = start + length;
+        let start = u64::from(start);
+        self.next = self.line_at.add(start * self.step);
+        let cursor = self.line_cursor + start * self.cursor_step;
+        self.chunk?.cursor.store(cursor, Ordering::Release);
+        Some(())
+    }
+
+    /// Puts what is left of the run back into its line.
+    fn end_run(&mut self) {
+        let left = self.left as u32;
+        if left != 0 {
+            self.line |= ones(left) << (self.run_end - left);
+            self.left = 0;
+        }
     }
 
     /// The chunk, if the front hands out from this window, which shows column `column` of a group.
@@ -208,21 +254,38 @@ impl Front {
     /// Hands out nothing of the column any more; answers the first position of it that was not
     /// handed out.
     pub fn drop_column(&mut self, chunk: Handle<Chunk>, column: u32) -> u32 {
+        let first = self.first_unused(chunk, column);
         self.mask &= !(1 << column);
-        self.word &= self.mask;
-        let cursor = chunk.cursor.load(Ordering::Relaxed);
-        self.unused_from(cursor, column)
+        self.end_run();
+        if !self.down {
+            self.line &= self.mask;
+        } else if column_of_order(self.line_cursor) == column {
+            self.line = 0;
+        }
+        first
     }
 
     /// The first position of a column that was not handed out.
     pub fn first_unused(&self, chunk: Handle<Chunk>, column: u32) -> u32 {
-        self.unused_from(chunk.cursor.load(Ordering::Relaxed), column)
+        let cursor = chunk.cursor.load(Ordering::Relaxed);
+        let (position, next) = (position_of_order(cursor), column_of_order(cursor));
+        if !self.down {
+            return position + u32::from(column < next);
+        }
+        match column.cmp(&next) {
+            Compared::Less => PAGES_PER_LARGE as u32,
+            Compared::Equal => position,
+            Compared::Greater => 0,
+        }
     }
+}
 
-    fn unused_from(&self, cursor: u64, column: u32) -> u32 {
-        let row = (cursor as u32) >> POSITION_SHIFT;
-        let next = cursor as u32 & ((1 << POSITION_SHIFT) - 1);
-        row + u32::from(column < next)
+/// The lowest bits, so many.
+const fn ones(count: u32) -> u64 {
+    match count {
+        0 => 0,
+        1..64 => u64::MAX >> (64 - count),
+        _ => u64::MAX,
     }
 }
 
@@ -245,7 +308,7 @@ impl<M: Machine> Space<M> {
                 front.is_calm = false;
                 continue;
             };
-            if self.next_row(front)? {
+            if self.next_line(front, self.class(number))? {
                 continue;
             }
             self.end_session(front);
@@ -269,30 +332,51 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Makes the next row of the session ready; answers whether there was one.
-    fn next_row(&self, front: &mut Front) -> Result<bool, OutOfMemory> {
+    /// Makes the next line of the session ready; answers whether there was one.
+    fn next_line(&self, front: &mut Front, class: &Class) -> Result<bool, OutOfMemory> {
         if front.mask == 0 {
             return Ok(false);
         }
-        while front.next_row < front.rows {
-            let row = front.next_row;
-            if row % BLOCK == 0 {
-                self.load_block(front, row / BLOCK);
-            }
-            let word = front.block[(row % BLOCK) as usize] & front.mask;
-            if word != 0 {
-                if let Some(ledger) = front.ledger {
-                    front.entries = Some(self.entries_for(ledger, row).ok_or(OutOfMemory)?);
+        while front.next_line < front.lines {
+            let line = front.next_line;
+            let objects = if front.down {
+                self.load_line(front, class, line)
+            } else {
+                if line % BLOCK == 0 {
+                    self.load_block(front, line / BLOCK);
                 }
-                front.word = word;
-                front.row_at = front.start.add(u64::from(row) * front.stride);
-                front.cursor = front.session | u64::from(row) << POSITION_SHIFT;
-                front.next_row = row + 1;
+                front.block[(line % BLOCK) as usize] & front.mask
+            };
+            if objects != 0 {
+                if let Some(ledger) = front.ledger {
+                    front.entries = Some(self.entries_for(ledger, line).ok_or(OutOfMemory)?);
+                }
+                let (position, column) = class.line_start(line);
+                front.line = objects;
+                front.line_at = front
+                    .start
+                    .add(u64::from(position) * u64::from(class.stride()))
+                    .add(u64::from(column) * column_step(class));
+                front.line_cursor = front.session | class.order(position, column);
+                front.next_line = line + 1;
                 return Ok(true);
             }
-            front.next_row = row + 1;
+            front.next_line = line + 1;
         }
         Ok(false)
+    }
+
+    /// What the session's windows serve of a line that goes down.
+    fn load_line(&self, front: &Front, class: &Class, line: u32) -> u64 {
+        let (position, column) = class.line_start(line);
+        if front.mask & 1 << column == 0 {
+            return 0;
+        }
+        let number = front.first + u64::from(column);
+        let window = self.windows.record(&self.machine, number);
+        window.map_or(0, |window| {
+            window.served[(position / 64 % 8) as usize].load(Ordering::Relaxed)
+        })
     }
 
     /// Looks up what the session's windows serve of block `index` of the rows.
@@ -366,16 +450,17 @@ impl<M: Machine> Space<M> {
     }
 
     fn end_session(&self, front: &mut Front) {
-        if let (Some(chunk), 1..) = (front.chunk, front.rows) {
+        if let (Some(chunk), 1..) = (front.chunk, front.lines) {
             // Whatever is still an object of the session's windows was handed out.
-            let end = front.session | u64::from(front.rows) << POSITION_SHIFT;
+            let end = front.session | u64::from(u32::MAX);
             chunk.cursor.store(end, Ordering::Release);
-            front.is_calm = front.next_row == front.rows && front.mask == front.opened;
+            front.is_calm = front.next_line == front.lines && front.mask == front.opened;
         }
         front.mask = 0;
-        front.word = 0;
+        front.line = 0;
+        front.left = 0;
         front.opened = 0;
-        front.rows = 0;
+        front.lines = 0;
         front.entries = None;
         if let Some(ledger) = front.ledger.take() {
             self.leave_ledger(ledger);
@@ -434,7 +519,7 @@ impl<M: Machine> Space<M> {
             window.class.store(number as u8, Ordering::Relaxed);
             window
                 .key
-                .store(session | u64::from(column), Ordering::Relaxed);
+                .store(session | class.order(0, column), Ordering::Relaxed);
             window.ledger.set(ledger);
             chunk.windows.fetch_add(1, Ordering::SeqCst);
             if let Some(ledger) = ledger {
@@ -462,10 +547,14 @@ impl<M: Machine> Space<M> {
         front.session = session;
         front.zero = unused || self.zero_on_free;
         front.ledger = ledger;
-        front.next_row = 0;
-        front.rows = class.positions();
-        front.stride = class.stride().into();
-        front.step = LARGE_PAGE_SIZE + u64::from(class.size);
+        front.next_line = 0;
+        front.lines = class.lines(group.columns);
+        front.down = class.down;
+        (front.step, front.cursor_step) = if class.down {
+            (class.stride().into(), 1 << POSITION_SHIFT)
+        } else {
+            (column_step(class), 1)
+        };
         let inside = class.offset(0, group.first_column);
         front.start = self.windows.address(first).add(inside.into());
         Ok(true)
@@ -521,15 +610,19 @@ impl<M: Machine> Space<M> {
     /// Writes the parts of a window's record that follow from its class and column.
     fn write_record(&self, window: Handle<Window>, class: &Class, column: u32, count: u32) {
         window.column.store(column as u8, Ordering::Relaxed);
-        window.pages.store(class.pages as u16, Ordering::Relaxed);
-        window.reciprocal.store(class.reciprocal, Ordering::Relaxed);
-        let offset = class.offset(0, column) as u16;
+        let quick = self.is_plain() && class.pages == 1;
+        let offset = class.offset(0, column) | if quick { 0 } else { NOT_QUICK };
         window.offset.store(offset, Ordering::Relaxed);
-        window.unfreed.store(count as u16, Ordering::Relaxed);
+        window.set_live_count(count);
         window
             .trigger
             .store(self.first_trigger(count), Ordering::Relaxed);
     }
+}
+
+/// From a column's object to the next column's.
+fn column_step(class: &Class) -> u64 {
+    LARGE_PAGE_SIZE + u64::from(class.size)
 }
 
 /// The first group that has enough free objects to be worth its windows.

@@ -281,7 +281,7 @@ impl<M: Machine> Space<M> {
             if window.closed.load(Ordering::Relaxed) {
                 continue;
             }
-            if window.unfreed.load(Ordering::Acquire) == 0 {
+            if window.live_count() == 0 {
                 dead.columns[column as usize / 64] |= 1 << (column % 64);
                 *edits = Some(guard);
             } else {

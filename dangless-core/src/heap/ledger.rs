@@ -1,6 +1,6 @@
 //! Ledgers: what was asked for, and by whom, for each object of one session of a chunk.
 //!
-//! A ledger's entries go row by row, so that consecutive allocations write neighbouring entries;
+//! A ledger's entries go line by line, so that consecutive allocations write neighbouring entries;
 //! they are kept in leaves of a page, made when the first of them is handed out. When the last window
 //! of a ledger has closed, it goes to the history, so that dead objects can still be described, and
 //! when the history is too big its oldest ledger is used again. Ledgers and leaves are only used
@@ -60,8 +60,8 @@ pub struct Ledger {
     leaves: AtomicU32,
     /// Columns of the session's group.
     columns: AtomicU32,
-    /// Rows of the session in a leaf.
-    rows: AtomicU32,
+    /// Most objects of a line of the session.
+    line: AtomicU32,
     /// Bytes of the leaves.
     bytes: AtomicU32,
     /// First window of the session, as number + 1; 0 for none.
@@ -80,7 +80,10 @@ const LEAF_BYTES: u64 = PAGE_SIZE;
 
 /// Most leaves that a session of the class needs.
 fn leaves(class: &Class) -> u32 {
-    class.positions().div_ceil(LEAF / class.group_columns())
+    let columns = class.group_columns();
+    class
+        .lines(columns)
+        .div_ceil(LEAF / class.line_objects(columns))
 }
 
 impl Ledger {
@@ -98,21 +101,19 @@ impl Ledger {
         }
     }
 
-    /// Leaf of a row, and the number of the row's first entry in it.
-    fn place(&self, row: u32) -> (u32, u32) {
-        let rows = self.rows.load(Ordering::Relaxed).max(1);
-        (
-            row / rows,
-            row % rows * self.columns.load(Ordering::Relaxed),
-        )
+    /// Leaf of a line, and the number of the line's first entry in it.
+    fn place(&self, line: u32) -> (u32, u32) {
+        let objects = self.line.load(Ordering::Relaxed).clamp(1, LEAF);
+        let lines = LEAF / objects;
+        (line / lines, line % lines * objects)
     }
 
-    /// The entry of the object in a row and a column of the group, if any object near it was handed
+    /// The entry of the object with this line and number there, if any object near it was handed
     /// out.
     #[must_use]
-    pub fn entry(this: Handle<Self>, row: u32, column: u32) -> Option<Handle<Entry>> {
-        let (leaf, first) = this.place(row);
-        let index = first + column;
+    pub fn entry(this: Handle<Self>, (line, number): (u32, u32)) -> Option<Handle<Entry>> {
+        let (leaf, first) = this.place(line);
+        let index = first + number;
         if index >= LEAF {
             return None;
         }
@@ -250,15 +251,15 @@ impl<M: Machine> Space<M> {
         };
         ledger.first.store(first + 1, Ordering::Relaxed);
         ledger.columns.store(group.columns, Ordering::Relaxed);
-        let rows = LEAF / group.columns.max(1);
-        ledger.rows.store(rows, Ordering::Relaxed);
+        let line = self.class(number).line_objects(group.columns);
+        ledger.line.store(line, Ordering::Relaxed);
         ledger.users.store(1, Ordering::Relaxed);
         Some(ledger)
     }
 
-    /// Makes sure that the objects of a row have entries, and answers the first one's.
-    pub(super) fn entries_for(&self, ledger: Handle<Ledger>, row: u32) -> Option<Handle<Entry>> {
-        let leaf = Ledger::leaf(ledger, ledger.place(row).0)?;
+    /// Makes sure that the objects of a line have entries, and answers the first one's.
+    pub(super) fn entries_for(&self, ledger: Handle<Ledger>, line: u32) -> Option<Handle<Entry>> {
+        let leaf = Ledger::leaf(ledger, ledger.place(line).0)?;
         if leaf.get().is_none() {
             let aside = self.history.queue.lock().take_leaf();
             let entries = match aside {
@@ -268,7 +269,7 @@ impl<M: Machine> Space<M> {
             leaf.set(Some(entries));
             ledger.bytes.fetch_add(LEAF_BYTES as u32, Ordering::Relaxed);
         }
-        Ledger::entry(ledger, row, 0)
+        Ledger::entry(ledger, (line, 0))
     }
 
     /// Takes a user away; after the last one the ledger is history.

@@ -12,6 +12,7 @@
 //! | `machine` | what the heap needs: memory, flushes, a clock |
 //! | `space` | the process-wide state and the operations of the malloc family |
 //! | `front`, `chunk`, `chunks`, `wear` | handing objects out, and ceasing to |
+//! | [`quick`] | what handing out and freeing are in most cases, for the runtime's assembly |
 //! | `lease` | windows over a whole chunk, opened and closed by one store |
 //! | `window` | the window table |
 //! | `revoke`, `budget` | taking addresses away, at once or queued |
@@ -45,6 +46,7 @@ mod lock;
 mod machine;
 mod object;
 mod paged;
+pub mod quick;
 mod reallocate;
 mod reclaim;
 mod revoke;

@@ -2,14 +2,14 @@
 
 use core::sync::atomic::Ordering;
 
-use super::class::{position_of_page, Class};
+use super::class::{column_of_order, position_of_page, Class};
 use super::extent::Extent;
 use super::handle::Handle;
 use super::ledger::{Entry, Ledger};
 use super::machine::Machine;
 use super::paged::PageRecord;
 use super::space::Space;
-use super::window::{column_of_key, is_set, Use, Window};
+use super::window::{is_set, Use, Window};
 use super::FreeError;
 use crate::abi::error::{kind, ErrorRecord, Frames};
 use crate::address::{GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
@@ -135,7 +135,7 @@ impl<M: Machine> Space<M> {
                 ..
             } => {
                 record.size = class.size.into();
-                let Some(stacks) = read_ledger(window, position, record) else {
+                let Some(stacks) = read_ledger(window, class, position, record) else {
                     return true;
                 };
                 stacks
@@ -169,21 +169,28 @@ impl<M: Machine> Space<M> {
     }
 }
 
-/// The entry of the object at `position` of a window, in the ledger that is the window's now.
+/// The entry of the object at `position` of a window of this class, in the ledger that is the
+/// window's now.
 #[inline]
-pub(super) fn entry_of(window: Handle<Window>, position: u32) -> Option<Handle<Entry>> {
-    let column = column_of_key(window.key.load(Ordering::Relaxed));
-    Ledger::entry(window.ledger.get()?, position, column)
+pub(super) fn entry_of(
+    window: Handle<Window>,
+    class: &Class,
+    position: u32,
+) -> Option<Handle<Entry>> {
+    let column = column_of_order(window.key.load(Ordering::Relaxed));
+    let place = class.place_in_line(position, column);
+    Ledger::entry(window.ledger.get()?, place)
 }
 
 /// Size, into the record, and stacks from the ledger, unless that was used again meanwhile.
 fn read_ledger(
     window: Handle<Window>,
+    class: &Class,
     position: u32,
     record: &mut ErrorRecord,
 ) -> Option<(u32, u32)> {
     let ledger = window.ledger.get()?;
-    let entry = entry_of(window, position)?;
+    let entry = entry_of(window, class, position)?;
     let size = entry.size.load(Ordering::Acquire);
     let allocated = entry.allocated.load(Ordering::Acquire);
     let freed = entry.freed.load(Ordering::Acquire);

@@ -287,9 +287,7 @@ impl<M: Machine> Space<M> {
             return None;
         };
         window.set_table(Some(table));
-        window
-            .unfreed
-            .store(PAGES_PER_LARGE as u16, Ordering::Relaxed);
+        window.set_live_count(PAGES_PER_LARGE as u32);
         window.publish_paged(ledger);
         self.store(slot, Entry::table(table).bits());
         Some(())
@@ -460,8 +458,7 @@ impl<M: Machine> Space<M> {
                 let entry = table.add(page % PAGES_PER_LARGE * 8);
                 self.store(entry, Entry::ABSENT.bits());
             }
-            let before = window.unfreed.fetch_sub(count as u16, Ordering::AcqRel);
-            if u64::from(before) == count {
+            if window.count_out(count as u32) == 0 {
                 let at = self.windows.address(first / PAGES_PER_LARGE);
                 if let Ok(slot) = self.directory_entry(at) {
                     self.store(slot, Entry::ABSENT.bits());

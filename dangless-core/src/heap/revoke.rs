@@ -14,8 +14,8 @@ use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use super::class::Class;
 use super::handle::Handle;
 use super::machine::Machine;
-use super::space::{Heap, Space};
-use super::window::{bit_of, Window};
+use super::space::{weight, Heap, Space};
+use super::window::{bit_of, Window, NOT_QUICK};
 use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 use crate::paging::{Entry, Flags, Flush, TableMemory};
 
@@ -32,6 +32,10 @@ const RENEWAL: u32 = 16;
 const PAGES_PER_FAULT: u32 = 2;
 /// Bytes freed between two looks at the clock.
 pub const LOOK: i64 = 64 << 10;
+/// Bytes of a window that may be freed between two looks at it.
+const MARGIN: i64 = 8 << 10;
+/// Most objects.
+const MOST_MARGIN: i64 = 128;
 /// Fewest objects of a window that it is edited for before it is wholly free.
 const WORTH_AN_EDIT: u32 = 64;
 /// Most bytes that wait in the queue, where the heap is no bigger than twice that and nothing else
@@ -196,6 +200,31 @@ impl<M: Machine> Space<M> {
         true
     }
 
+    /// Lets some of a queued window's objects be freed without a look at the clock or at the window's
+    /// trigger; all are counted as freed now. One thread uses the heap.
+    pub(super) fn give_margin(&self, heap: &mut Heap, window: Handle<Window>, left: u32) {
+        let quick = window.offset.load(Ordering::Relaxed) & NOT_QUICK == 0;
+        if !quick || !window.queued.load(Ordering::Relaxed) {
+            return;
+        }
+        let trigger = u32::from(window.trigger.load(Ordering::Relaxed));
+        let weight = weight(window);
+        let most = (MARGIN / weight).clamp(1, MOST_MARGIN);
+        let margin = left.saturating_sub(trigger + 1).min(most as u32);
+        window.give_margin(margin as u16);
+        heap.credit -= i64::from(margin) * weight;
+    }
+
+    /// Takes back what `give_margin` gave and was not used.
+    pub(super) fn take_margin(&self, window: Handle<Window>) {
+        if self.is_alone() {
+            let margin = window.take_margin();
+            if margin != 0 {
+                self.queue.returned(u64::from(margin) * weight(window) as u64);
+            }
+        }
+    }
+
     /// Whether more waits than may.
     pub(super) fn is_queue_full(&self) -> bool {
         self.queue.bytes.load(Ordering::Relaxed) > self.most_waiting()
@@ -322,6 +351,7 @@ impl<M: Machine> Space<M> {
                 next = u64::from(window.next.load(Ordering::Relaxed));
                 // Objects freed from here on queue the window again.
                 window.queued.swap(false, Ordering::AcqRel);
+                self.take_margin(window);
                 if dear {
                     self.spare_split(heap, window);
                 }
@@ -351,7 +381,7 @@ impl<M: Machine> Space<M> {
         let table = window.table();
         let dear = self.machine.directory_edits_are_immediate();
         let closed = window.closed.load(Ordering::Relaxed);
-        let closing = !closed && window.unfreed.load(Ordering::Acquire) == 0;
+        let closing = !closed && window.live_count() == 0;
         let objects = match only {
             Some(position) if table.is_some() && !closing && !dear => one(position),
             _ => window.pending(),
@@ -410,8 +440,7 @@ impl<M: Machine> Space<M> {
                 let entry = Entry::table(new);
                 self.store(slot, entry.bits());
                 window.set_table(Some(new));
-                let live = u32::from(window.unfreed.load(Ordering::Relaxed));
-                edited.faults = live * class.pages / PAGES_PER_FAULT;
+                edited.faults = window.live_count() * class.pages / PAGES_PER_FAULT;
                 edited.waits = self.wait_after_edit(number, &window);
                 // Where one is replaced directory edits take effect at once.
                 edited.table = table;

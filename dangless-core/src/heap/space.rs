@@ -22,11 +22,12 @@ use super::lock::SpinLock;
 use super::machine::Machine;
 use super::object::{entry_of, Object};
 use super::paged::{PageFront, Paged};
+use super::quick;
 use super::reclaim::Reclaim;
 use super::revoke::{Edited, Freed, Queue, BATCH};
 use super::source::Slots;
 use super::threads::Orphans;
-use super::window::{bit_of, Window, Windows};
+use super::window::{bit_of, Window, Windows, NOT_QUICK};
 use super::{FreeError, Layout, OutOfMemory};
 use crate::abi::config::Config;
 use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
@@ -69,8 +70,6 @@ pub struct Space<M: Machine> {
     pub(super) is_bounded: bool,
     /// More than one thread uses the heap, or has.
     shared: AtomicBool,
-    /// Neither that, nor is anything recorded.
-    is_quick: AtomicBool,
 }
 
 /// An object of a chunk that was found to be live.
@@ -82,7 +81,12 @@ struct LiveSlot {
 }
 
 /// A thread's part of the heap.
+#[repr(C, align(64))]
 pub struct Heap {
+    /// For each size in steps of 16 bytes, where in this record its front lies.
+    pub(super) steps: [u32; PAGE_SIZE as usize / 16 + 1],
+    /// A front that never has anything.
+    pub(super) nothing: Front,
     pub(super) fronts: [Front; CLASSES],
     /// Pages, and memory, of the classic scheme.
     pub(super) pages: PageFront,
@@ -101,12 +105,46 @@ impl Heap {
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            steps: quick::steps(false),
+            nothing: Front::EMPTY,
             fronts: [Front::EMPTY; CLASSES],
             pages: PageFront::EMPTY,
             slots: [Slots::EMPTY; CLASSES],
             credit: -1,
             batch: [None; BATCH],
             next_orphan: None,
+        }
+    }
+}
+
+impl Heap {
+    /// Makes a heap that holds nothing yet, in place: it is too big for a small stack. `quick` lets the
+    /// runtime's assembly hand objects out of it.
+    ///
+    /// # Safety
+    /// `at` is aligned, and valid for writing a heap.
+    pub(super) unsafe fn place(at: NonNull<Self>, quick: bool) {
+        const SLOW: [u32; PAGE_SIZE as usize / 16 + 1] = quick::steps(false);
+        const QUICK: [u32; PAGE_SIZE as usize / 16 + 1] = quick::steps(true);
+        let heap = at.as_ptr();
+        // SAFETY: all places are fields of the heap, which the caller vouches for; each is written
+        // once, and none is read.
+        unsafe {
+            (&raw mut (*heap).steps).write(if quick { QUICK } else { SLOW });
+            (&raw mut (*heap).nothing).write(Front::EMPTY);
+            let fronts = (&raw mut (*heap).fronts).cast::<Front>();
+            let slots = (&raw mut (*heap).slots).cast::<Slots>();
+            for number in 0..CLASSES {
+                fronts.add(number).write(Front::EMPTY);
+                slots.add(number).write(Slots::EMPTY);
+            }
+            (&raw mut (*heap).pages).write(PageFront::EMPTY);
+            (&raw mut (*heap).credit).write(-1);
+            let batch = (&raw mut (*heap).batch).cast::<Option<Edited>>();
+            for number in 0..BATCH {
+                batch.add(number).write(None);
+            }
+            (&raw mut (*heap).next_orphan).write(None);
         }
     }
 }
@@ -157,7 +195,6 @@ impl<M: Machine> Space<M> {
             zero_on_free: config.zero_on_free != 0,
             is_bounded: config.revoke_bounded != 0,
             shared: AtomicBool::new(false),
-            is_quick: AtomicBool::new(!detect),
             budget: Budget::new(config.revoke_budget, config.tsc_per_ms, machine.now()),
             machine,
         })
@@ -211,7 +248,7 @@ impl<M: Machine> Space<M> {
     /// that takes more than a few instructions.
     #[inline]
     pub fn allocate_quickly(&self, heap: &mut Heap, size: u64) -> Option<GuestVirtual> {
-        if self.detect {
+        if !self.is_plain() {
             return None;
         }
         let number = class::small_number_for(size)?;
@@ -280,30 +317,38 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// As `free`, for an object of a chunk whose window is queued already, in a heap of one thread
-    /// that records nothing; answers `false`, with nothing changed, where more has to be done.
+    /// As `free`, for an object of at most a page whose window has a margin, by the only thread;
+    /// answers `false`, with nothing changed, where more has to be done. The runtime has this in
+    /// assembly.
     #[inline]
-    pub fn free_quickly(&self, heap: &mut Heap, at: GuestVirtual) -> bool {
-        if !self.is_quick.load(Ordering::Relaxed) {
+    pub fn free_quickly(&self, at: GuestVirtual) -> bool {
+        if !self.is_plain() || !self.is_alone() {
             return false;
         }
-        let Some(LiveSlot {
-            window, position, ..
-        }) = self.live_slot(at)
-        else {
+        let Some((_, window)) = self.windows.find(&self.machine, at) else {
             return false;
         };
-        let left = window.unfreed.load(Ordering::Relaxed).wrapping_sub(1);
-        let credit = heap.credit - weight(window);
-        let due = left <= window.trigger.load(Ordering::Relaxed);
-        if due || credit < 0 || !window.queued.load(Ordering::Relaxed) {
+        let inside = at.offset_in(LARGE_PAGE_SIZE) as u32;
+        let inside = inside.wrapping_sub(window.offset.load(Ordering::Relaxed));
+        if inside & (NOT_QUICK | (PAGE_SIZE as u32 - 1)) != 0 {
             return false;
         }
+        let position = inside / PAGE_SIZE as u32;
         let (word, mask) = bit_of(position);
         let live = &window.live[word];
-        live.store(live.load(Ordering::Relaxed) & !mask, Ordering::Relaxed);
-        window.unfreed.store(left, Ordering::Relaxed);
-        heap.credit = credit;
+        let bits = live.load(Ordering::Relaxed);
+        if bits & mask == 0 {
+            return false;
+        }
+        let key = window.key.load(Ordering::Relaxed);
+        if !window.chunk().is_some_and(|chunk| chunk.handed_out(key, position)) {
+            return false;
+        }
+        let Some(margin) = window.margin.load(Ordering::Relaxed).checked_sub(1) else {
+            return false;
+        };
+        window.margin.store(margin, Ordering::Relaxed);
+        live.store(bits & !mask, Ordering::Relaxed);
         true
     }
 
@@ -313,12 +358,11 @@ impl<M: Machine> Space<M> {
     fn live_slot(&self, at: GuestVirtual) -> Option<LiveSlot> {
         let (number, window) = self.windows.find(&self.machine, at)?;
         let chunk = window.chunk()?;
+        let class = self.class_of(window);
         let inside = at.offset_in(LARGE_PAGE_SIZE) as u32;
-        let page = inside / PAGE_SIZE as u32;
-        let position = position_of_page(page, window.reciprocal.load(Ordering::Relaxed));
-        let pages = u32::from(window.pages.load(Ordering::Relaxed));
-        let offset = u32::from(window.offset.load(Ordering::Relaxed));
-        if position.wrapping_mul(pages * PAGE_SIZE as u32) + offset != inside {
+        let position = position_of_page(inside / PAGE_SIZE as u32, class.reciprocal);
+        let offset = window.offset.load(Ordering::Relaxed) & !NOT_QUICK;
+        if position.wrapping_mul(class.stride()) + offset != inside {
             return None;
         }
         let (word, mask) = bit_of(position);
@@ -349,7 +393,7 @@ impl<M: Machine> Space<M> {
         } = *slot;
         let (word, mask) = bit_of(position);
         let live = &window.live[word];
-        let alone = !self.shared.load(Ordering::Relaxed);
+        let alone = self.is_alone();
         if alone {
             live.store(live.load(Ordering::Relaxed) & !mask, Ordering::Relaxed);
         } else if live.fetch_and(!mask, Ordering::SeqCst) & mask == 0 {
@@ -357,23 +401,19 @@ impl<M: Machine> Space<M> {
         }
         if self.detect {
             // The ledger is this window's until the object is counted out.
-            if let Some(entry) = entry_of(window, position) {
+            if let Some(entry) = entry_of(window, self.class_of(window), position) {
                 let stack = self.stack(frames, thread);
                 entry.freed.store(stack, Ordering::Relaxed);
             }
         }
         let left = if alone {
-            let left = window.unfreed.load(Ordering::Relaxed).wrapping_sub(1);
-            window.unfreed.store(left, Ordering::Relaxed);
-            left
+            self.take_margin(window);
+            window.count_out_alone()
         } else {
-            window
-                .unfreed
-                .fetch_sub(1, Ordering::AcqRel)
-                .wrapping_sub(1)
+            window.count_out(1)
         };
         heap.credit -= weight(window);
-        let due = left <= window.trigger.load(Ordering::Relaxed);
+        let due = left <= u32::from(window.trigger.load(Ordering::Relaxed));
         if due || heap.credit < 0 || !window.queued.load(Ordering::SeqCst) {
             self.revoke_slowly(
                 heap,
@@ -381,9 +421,12 @@ impl<M: Machine> Space<M> {
                     number,
                     window,
                     position,
-                    left: left.into(),
+                    left,
                 },
             );
+        }
+        if alone {
+            self.give_margin(heap, window, window.live_count());
         }
         Ok(())
     }
@@ -392,7 +435,26 @@ impl<M: Machine> Space<M> {
     /// the second one's first call.
     pub fn share(&self) {
         self.shared.store(true, Ordering::SeqCst);
-        self.is_quick.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether one thread uses the heap, and none other ever has.
+    #[inline]
+    pub(super) fn is_alone(&self) -> bool {
+        !self.shared.load(Ordering::Relaxed)
+    }
+
+    /// Whether objects lie in windows and nothing is recorded about them.
+    #[inline]
+    pub(super) const fn is_plain(&self) -> bool {
+        !self.detect && !self.paged.on
+    }
+
+    /// The addresses whose objects may be freed by [`Self::free_quickly`], as start and length.
+    #[must_use]
+    pub fn quick_range(&self) -> (GuestVirtual, u64) {
+        let quick = self.is_plain() && self.is_alone();
+        let bytes = if quick { self.windows.bytes() } else { 0 };
+        (self.windows.address(0), bytes)
     }
 
     /// Bytes that may be used of the object that starts at `at`: as many as were asked for, where
@@ -408,7 +470,7 @@ impl<M: Machine> Space<M> {
                 position,
                 ..
             } => {
-                let entry = entry_of(window, position);
+                let entry = entry_of(window, class, position);
                 entry
                     .map_or(class.size, |entry| entry.size.load(Ordering::Relaxed))
                     .into()
@@ -440,6 +502,12 @@ impl<M: Machine> Space<M> {
     /// The class with this number; numbers come from `class` and from records.
     pub(super) fn class(&self, number: usize) -> &'static Class {
         &self.classes[number]
+    }
+
+    /// The class of a window's objects.
+    #[inline]
+    pub(super) fn class_of(&self, window: Handle<Window>) -> &'static Class {
+        self.class(usize::from(window.class.load(Ordering::Relaxed)))
     }
 
     /// A new zeroed record of `bytes`, at least the size of `T`.
@@ -483,6 +551,6 @@ impl<M: Machine> Space<M> {
 
 /// Bytes that an object of the window counts when it is freed.
 #[inline]
-fn weight(window: Handle<Window>) -> i64 {
+pub(super) fn weight(window: Handle<Window>) -> i64 {
     class::bytes_of(window.class.load(Ordering::Relaxed)).into()
 }

@@ -8,11 +8,12 @@
 use core::sync::atomic::Ordering;
 
 use super::chunk::Chunk;
+use super::class::column_of_order;
 use super::front::Front;
 use super::handle::Handle;
 use super::machine::Machine;
 use super::space::{Heap, Space};
-use super::window::{column_of_key, Window};
+use super::window::Window;
 
 impl<M: Machine> Space<M> {
     /// Lets go of the window's column, if one of this thread's fronts hands it out and none of its
@@ -26,13 +27,13 @@ impl<M: Machine> Space<M> {
         let Some(front) = heap.fronts.get_mut(number) else {
             return;
         };
-        let column = column_of_key(window.key.load(Ordering::Relaxed));
+        let column = column_of_order(window.key.load(Ordering::Relaxed));
         let Some(chunk) = front.serves(window, column) else {
             return;
         };
         let first = front.first_unused(chunk, column);
         let unused: u32 = unused(window, first).iter().map(ones).sum();
-        if unused == 0 || u32::from(window.unfreed.load(Ordering::Acquire)) != unused {
+        if unused == 0 || window.live_count() != unused {
             return;
         }
         front.drop_column(chunk, column);
@@ -67,14 +68,14 @@ impl<M: Machine> Space<M> {
     ) -> bool {
         // Nobody may look for freed objects between the two stores.
         let edits = window.edit();
+        self.take_margin(window);
         let unused = unused(window, first);
         for (at, &bits) in unused.iter().enumerate() {
             window.served[at].fetch_and(!bits, Ordering::AcqRel);
             window.live[at].fetch_and(!bits, Ordering::AcqRel);
         }
         let count: u32 = unused.iter().map(ones).sum();
-        let before = window.unfreed.fetch_sub(count as u16, Ordering::AcqRel);
-        let left = u32::from(before).saturating_sub(count);
+        let left = window.count_out(count);
         drop(edits);
         let column = u32::from(window.column.load(Ordering::Relaxed));
         let returned = chunk.put_free(self.class(number), column, &unused);

@@ -18,6 +18,11 @@ use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 /// Bytes of a record.
 pub const RECORD_SIZE: u64 = 256;
 
+/// In [`Window::offset`]: to free an object takes more than [`Space::free_quickly`] does.
+///
+/// [`Space::free_quickly`]: super::Space::free_quickly
+pub const NOT_QUICK: u32 = 1 << 31;
+
 /// What a window is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
@@ -47,26 +52,27 @@ pub struct Window {
     edits: SpinLock<()>,
     /// The window's directory entry has been cleared; written under `edits`.
     pub closed: AtomicBool,
-    /// Pages of an object's position.
-    pub pages: AtomicU16,
-    /// Objects served and not freed.
-    pub unfreed: AtomicU16,
-    /// When no more than so many objects are unfreed, the next edit of the window is due.
-    pub trigger: AtomicU16,
-    /// Where on a page the column's objects start.
-    pub offset: AtomicU16,
     /// The closed window has been counted out of its chunk; used under `edits`, where windows wait.
     pub counted: AtomicBool,
-    /// [`Class::reciprocal`](super::class::Class::reciprocal).
-    pub reciprocal: AtomicU32,
+    /// Objects served and not freed, less `margin`: modulo 2^16 where several threads free.
+    unfreed: AtomicU16,
+    /// Objects that may be freed without a look at anything but their bits; changed only while one
+    /// thread uses the heap.
+    pub margin: AtomicU16,
+    /// When no more than so many objects are unfreed, the next edit of the window is due.
+    pub trigger: AtomicU16,
+    /// Where on a page the column's objects start, and [`NOT_QUICK`] or not.
+    pub offset: AtomicU32,
     /// The next window of the queue, as number + 1.
     pub next: AtomicU32,
     /// The next window that waits for other processors, as number + 1.
     pub next_waiting: AtomicU32,
     /// Frame number of the page table that the window was split into, or 0; written under `edits`.
     table: AtomicU32,
-    /// The window's session in the upper half, its column's number in the group in the lower: with
-    /// the position added at bit 16, what [`Chunk::cursor`] is compared with.
+    /// The window's session in the upper half, in the lower [`Class::order`] of its first object: with
+    /// the position added, what [`Chunk::cursor`] is compared with.
+    ///
+    /// [`Class::order`]: super::class::Class::order
     pub key: AtomicU64,
     /// The chunk whose column this is, the extent that it is part of, or the records of its pages.
     owner: AtomicU64,
@@ -90,6 +96,9 @@ const _: () = assert!(core::mem::size_of::<Window>() == RECORD_SIZE as usize);
 unsafe impl Record for Window {}
 
 impl Window {
+    /// Where in the record the owner is.
+    pub const OWNER: usize = core::mem::offset_of!(Self, owner);
+
     /// What the window is used for; all other fields are valid when it is not `Nothing`.
     #[must_use]
     #[inline]
@@ -178,6 +187,62 @@ impl Window {
         self.edits.lock()
     }
 
+    /// Objects served and not freed.
+    #[must_use]
+    #[inline]
+    pub fn live_count(&self) -> u32 {
+        let margin = self.margin.load(Ordering::Relaxed);
+        self.unfreed
+            .load(Ordering::Acquire)
+            .wrapping_add(margin)
+            .into()
+    }
+
+    /// Sets how many objects are served, when the window opens.
+    pub fn set_live_count(&self, count: u32) {
+        self.unfreed.store(count as u16, Ordering::Relaxed);
+    }
+
+    /// Counts objects out; answers how many are left.
+    #[inline]
+    pub fn count_out(&self, count: u32) -> u32 {
+        let before = self.unfreed.fetch_sub(count as u16, Ordering::AcqRel);
+        let margin = self.margin.load(Ordering::Relaxed);
+        before
+            .wrapping_sub(count as u16)
+            .wrapping_add(margin)
+            .into()
+    }
+
+    /// As `count_out`, for one object, where one thread uses the heap.
+    #[inline]
+    pub fn count_out_alone(&self) -> u32 {
+        let left = self.unfreed.load(Ordering::Relaxed).wrapping_sub(1);
+        self.unfreed.store(left, Ordering::Relaxed);
+        left.wrapping_add(self.margin.load(Ordering::Relaxed))
+            .into()
+    }
+
+    /// Ends the margin, where one thread uses the heap; answers what is left of it.
+    #[inline]
+    pub fn take_margin(&self) -> u16 {
+        let margin = self.margin.load(Ordering::Relaxed);
+        if margin != 0 {
+            let unfreed = self.unfreed.load(Ordering::Relaxed).wrapping_add(margin);
+            self.unfreed.store(unfreed, Ordering::Relaxed);
+            self.margin.store(0, Ordering::Relaxed);
+        }
+        margin
+    }
+
+    /// Begins a margin, where one thread uses the heap and there is none.
+    #[inline]
+    pub fn give_margin(&self, margin: u16) {
+        let unfreed = self.unfreed.load(Ordering::Relaxed).wrapping_sub(margin);
+        self.unfreed.store(unfreed, Ordering::Relaxed);
+        self.margin.store(margin, Ordering::Relaxed);
+    }
+
     /// Objects that were freed and are not yet back in the chunk's free set.
     #[must_use]
     pub fn pending(&self) -> [u64; 8] {
@@ -193,12 +258,6 @@ impl Window {
 #[must_use]
 pub const fn bit_of(position: u32) -> (usize, u64) {
     ((position / 64 % 8) as usize, 1 << (position % 64))
-}
-
-/// The column's number in its group.
-#[must_use]
-pub const fn column_of_key(key: u64) -> u32 {
-    key as u32 & 0xffff
 }
 
 /// Whether the bit of `position` is set.
