@@ -54,11 +54,12 @@ pub fn thread_start(index: u64) -> u64 {
     };
     // SAFETY: the VMM has made the area, and its processor does not run yet.
     unsafe { (*area::of(index)).heap = heap.as_ptr() as u64 };
-    let (start, bytes) = space().quick_range();
-    // SAFETY: the area is this vCPU's own: while there are several threads no other has such a range.
+    // SAFETY: both areas are as above; the heap was just started.
     unsafe {
-        (*area::current()).quick_start = start.0;
-        (*area::current()).quick_bytes = bytes;
+        let nothing = &raw const (*area::of(index)).nothing;
+        (*area::of(index)).quick = space().quick(heap, nothing as u64);
+        // Two threads do not free without atomics.
+        (*area::current()).quick.bytes = (*area::of(index)).quick.bytes;
     }
     log::line(
         log::level::DEBUG,

@@ -8,12 +8,11 @@
 use core::arch::global_asm;
 use core::mem::offset_of;
 use dangless_core::abi::area::VcpuArea;
-use dangless_core::abi::layout;
 use dangless_core::heap::quick;
 
 global_asm!(
-    // RDI: bytes. Every front has a run or none; where nothing may be handed out quickly the steps
-    // lead to a front that never has one.
+    // RDI: bytes. Every front has a run or none; what may not be handed out quickly leads to a word
+    // that is zero.
     ".balign 64",
     ".globl dangless_malloc",
     "dangless_malloc:",
@@ -21,9 +20,7 @@ global_asm!(
     "ja dangless_malloc_slowly",
     "lea eax, [rdi + 15]",
     "shr eax, 4",
-    "mov r8, gs:[{heap}]",
-    "mov ecx, [r8 + rax*4 + {steps}]",
-    "add rcx, r8",
+    "mov rcx, gs:[rax*8 + {fronts}]",
     "sub qword ptr [rcx + {left}], 1",
     "jb 2f",
     "mov rax, [rcx + {next}]",
@@ -55,8 +52,7 @@ global_asm!(
     "and eax, {inside}",
     "shr rcx, {record_shift}",
     "and rcx, {record_mask}",
-    "mov rdx, {table}",
-    "add rcx, rdx",
+    "add rcx, gs:[{records}]",
     "sub eax, [rcx + {offset}]",
     "test eax, {misplaced}",
     "jnz dangless_free_slowly",
@@ -84,8 +80,7 @@ global_asm!(
     "mov word ptr [rcx + {margin}], 0",
     "jmp dangless_free_slowly",
     largest = const quick::LARGEST,
-    heap = const offset_of!(VcpuArea, heap),
-    steps = const quick::STEPS,
+    fronts = const offset_of!(VcpuArea, quick.fronts),
     left = const quick::LEFT,
     next = const quick::NEXT,
     step = const quick::STEP,
@@ -93,12 +88,12 @@ global_asm!(
     cursor_step = const quick::CURSOR_STEP,
     cursor = const quick::CURSOR,
     signal = const offset_of!(VcpuArea, signal),
-    quick_start = const offset_of!(VcpuArea, quick_start),
-    quick_bytes = const offset_of!(VcpuArea, quick_bytes),
+    quick_start = const offset_of!(VcpuArea, quick.start),
+    quick_bytes = const offset_of!(VcpuArea, quick.bytes),
+    records = const offset_of!(VcpuArea, quick.records),
     inside = const dangless_core::address::LARGE_PAGE_SIZE - 1,
     record_shift = const quick::RECORD_SHIFT,
     record_mask = const quick::RECORD_MASK,
-    table = const layout::WINDOW_TABLE,
     offset = const quick::OFFSET,
     misplaced = const quick::MISPLACED,
     page_shift = const dangless_core::address::PAGE_SIZE.ilog2(),

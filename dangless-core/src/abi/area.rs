@@ -46,6 +46,23 @@ pub struct Roots {
     pub pieces: [[u64; 2]; MOST_ROOTS],
 }
 
+/// Entries of [`Quick::fronts`]: sizes of up to a page in steps of 16 bytes.
+pub const STEPS: usize = 4096 / 16 + 1;
+
+/// What the runtime's quick ways through `malloc` and `free` go by.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Quick {
+    /// The first of the addresses whose objects this thread may free quickly.
+    pub start: u64,
+    /// How many those are; 0 while there are several threads.
+    pub bytes: u64,
+    /// Where the window records are.
+    pub records: u64,
+    /// The front for each size; for those that are not handed out quickly the address of a zero word.
+    pub fronts: [u64; STEPS],
+}
+
 /// The data at the start of the area. Offsets of the first fields are known to assembly.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -70,11 +87,10 @@ pub struct VcpuArea {
     pub log_depth: u64,
     /// The thread's heap, owned by the runtime; 0 before `Upcall::Start`.
     pub heap: u64,
-    /// The addresses whose objects this thread may free quickly: the first one, and how many, 0 while
-    /// there are none; owned by the runtime.
-    pub quick_start: u64,
-    /// See `quick_start`.
-    pub quick_bytes: u64,
+    /// Always 0.
+    pub nothing: u64,
+    /// What the quick ways through `malloc` and `free` go by; owned by the runtime.
+    pub quick: Quick,
     /// Up to which epoch this processor has flushed, 0 while it is outside; see `heap::epoch`.
     pub flushed: u64,
     /// In the area of vCPU 0: the clock that counts epochs.

@@ -333,7 +333,11 @@ impl<M: Machine> Space<M> {
     }
 
     /// Makes the next line of the session ready; answers whether there was one.
-    fn next_line(&self, front: &mut Front, class: &Class) -> Result<bool, OutOfMemory> {
+    pub(super) fn next_line(
+        &self,
+        front: &mut Front,
+        class: &Class,
+    ) -> Result<bool, OutOfMemory> {
         if front.mask == 0 {
             return Ok(false);
         }

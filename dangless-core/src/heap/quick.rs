@@ -8,16 +8,17 @@
 //! [`Space::free_quickly`]: super::Space::free_quickly
 
 use core::mem::offset_of;
+use core::ptr::NonNull;
 
 use super::chunk::Chunk;
-use super::class::{small_number_for, CLASSES, POSITION_SHIFT};
+use super::class::{small_number_for, POSITION_SHIFT};
 use super::front::Front;
-use super::space::Heap;
+use super::machine::Machine;
+use super::space::{Heap, Space};
 use super::window::{Window, NOT_QUICK, RECORD_SIZE};
+use crate::abi::area::{Quick, STEPS};
 use crate::address::{LARGE_PAGE_SIZE, PAGE_SIZE};
 
-/// In a heap: for each size in steps of 16 bytes, where in the heap its front lies (32 bits each).
-pub const STEPS: usize = offset_of!(Heap, steps);
 /// In a front: objects of the run that are left.
 pub const LEFT: usize = offset_of!(Front, left);
 /// In a front: the address of the next one.
@@ -52,17 +53,30 @@ pub const MISPLACED: u32 = NOT_QUICK | (PAGE_SIZE as u32 - 1);
 /// From there to the position as a cursor has it: bits to shift to the left by.
 pub const TO_CURSOR: u32 = POSITION_SHIFT - PAGE_SIZE.ilog2();
 
-/// The table at [`STEPS`]: the fronts of the sizes' classes, or where nothing is handed out quickly.
-pub(super) const fn steps(quick: bool) -> [u32; LARGEST as usize / 16 + 1] {
-    let mut steps = [offset_of!(Heap, nothing) as u32; LARGEST as usize / 16 + 1];
-    let mut step = 0;
-    while quick && step < steps.len() {
-        if let Some(number) = small_number_for(step as u64 * 16) {
-            assert!(number < CLASSES);
-            steps[step] =
-                (offset_of!(Heap, fronts) + number * core::mem::size_of::<Front>()) as u32;
+impl<M: Machine> Space<M> {
+    /// What the runtime's assembly goes by for a thread with this heap; `nothing` is a front's place
+    /// that is zero, for what is not to be handed out quickly. To be asked for again after a second
+    /// thread has started, by the first one.
+    ///
+    /// # Safety
+    /// The heap is from [`Self::thread_start`].
+    #[must_use]
+    pub unsafe fn quick(&self, heap: NonNull<Heap>, nothing: u64) -> Quick {
+        let (start, bytes) = self.quick_range();
+        let mut quick = Quick {
+            start: start.0,
+            bytes,
+            records: self.machine.window_records() as u64,
+            fronts: [nothing; STEPS],
+        };
+        if self.is_plain() {
+            for (step, front) in (0..).zip(&mut quick.fronts) {
+                if let Some(number) = small_number_for(step * 16) {
+                    // SAFETY: the caller vouches for the heap; the front is not touched.
+                    *front = unsafe { &raw const (*heap.as_ptr()).fronts[number] } as u64;
+                }
+            }
         }
-        step += 1;
+        quick
     }
-    steps
 }

@@ -22,7 +22,6 @@ use super::lock::SpinLock;
 use super::machine::Machine;
 use super::object::{entry_of, Object};
 use super::paged::{PageFront, Paged};
-use super::quick;
 use super::reclaim::Reclaim;
 use super::revoke::{Edited, Freed, Queue, BATCH};
 use super::source::Slots;
@@ -81,12 +80,8 @@ struct LiveSlot {
 }
 
 /// A thread's part of the heap.
-#[repr(C, align(64))]
+#[repr(align(64))]
 pub struct Heap {
-    /// For each size in steps of 16 bytes, where in this record its front lies.
-    pub(super) steps: [u32; PAGE_SIZE as usize / 16 + 1],
-    /// A front that never has anything.
-    pub(super) nothing: Front,
     pub(super) fronts: [Front; CLASSES],
     /// Pages, and memory, of the classic scheme.
     pub(super) pages: PageFront,
@@ -105,8 +100,6 @@ impl Heap {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            steps: quick::steps(false),
-            nothing: Front::EMPTY,
             fronts: [Front::EMPTY; CLASSES],
             pages: PageFront::EMPTY,
             slots: [Slots::EMPTY; CLASSES],
@@ -118,20 +111,15 @@ impl Heap {
 }
 
 impl Heap {
-    /// Makes a heap that holds nothing yet, in place: it is too big for a small stack. `quick` lets the
-    /// runtime's assembly hand objects out of it.
+    /// Makes a heap that holds nothing yet, in place: it is too big for a small stack.
     ///
     /// # Safety
     /// `at` is aligned, and valid for writing a heap.
-    pub(super) unsafe fn place(at: NonNull<Self>, quick: bool) {
-        const SLOW: [u32; PAGE_SIZE as usize / 16 + 1] = quick::steps(false);
-        const QUICK: [u32; PAGE_SIZE as usize / 16 + 1] = quick::steps(true);
+    pub(super) unsafe fn place(at: NonNull<Self>) {
         let heap = at.as_ptr();
         // SAFETY: all places are fields of the heap, which the caller vouches for; each is written
         // once, and none is read.
         unsafe {
-            (&raw mut (*heap).steps).write(if quick { QUICK } else { SLOW });
-            (&raw mut (*heap).nothing).write(Front::EMPTY);
             let fronts = (&raw mut (*heap).fronts).cast::<Front>();
             let slots = (&raw mut (*heap).slots).cast::<Slots>();
             for number in 0..CLASSES {
@@ -252,7 +240,12 @@ impl<M: Machine> Space<M> {
             return None;
         }
         let number = class::small_number_for(size)?;
-        let taken = heap.fronts.get_mut(number)?.take()?;
+        let front = heap.fronts.get_mut(number)?;
+        let taken = match front.take() {
+            Some(taken) => taken,
+            None if self.next_line(front, self.class(number)).ok()? => front.take()?,
+            None => return None,
+        };
         // Its page is a new one, whose translation takes the processor long to find.
         self.machine.prefetch(taken.next);
         Some(taken.at)
@@ -450,8 +443,7 @@ impl<M: Machine> Space<M> {
     }
 
     /// The addresses whose objects may be freed by [`Self::free_quickly`], as start and length.
-    #[must_use]
-    pub fn quick_range(&self) -> (GuestVirtual, u64) {
+    pub(super) fn quick_range(&self) -> (GuestVirtual, u64) {
         let quick = self.is_plain() && self.is_alone();
         let bytes = if quick { self.windows.bytes() } else { 0 };
         (self.windows.address(0), bytes)

@@ -83,7 +83,7 @@ impl<M: Machine> Space<M> {
         let at = self.machine.direct(at.ok_or(OutOfMemory)?);
         let heap = NonNull::new(at.cast::<Heap>()).ok_or(OutOfMemory)?;
         // SAFETY: a piece of metadata memory of this size, 64-byte aligned and nobody else's.
-        unsafe { Heap::place(heap, self.is_plain()) };
+        unsafe { Heap::place(heap) };
         Ok(heap)
     }
 

@@ -39,7 +39,7 @@ fn is_code(at: u64) -> bool {
 
 impl Thread {
     /// Sets or clears the word by which the runtime is asked for a checkpoint.
-    fn want_checkpoint(&self, want: bool) {
+    pub(super) fn want_checkpoint(&self, want: bool) {
         if let Some(word) = self.processor.area.shared(offset_of!(VcpuArea, signal)) {
             word.store(u64::from(want), Ordering::SeqCst);
         }
@@ -84,7 +84,8 @@ impl Thread {
         Ok(())
     }
 
-    /// The runtime has finished a call that a signal waits for: returns from it, then delivers.
+    /// The runtime has finished a call that a signal or the clock waits for: returns from it, and
+    /// does what the clock wanted; signals are delivered next.
     pub(super) fn checkpoint(&mut self) -> Result<(), End> {
         let mut registers = self.processor.vcpu.registers();
         let mut back = [0; 8];
@@ -95,7 +96,7 @@ impl Thread {
         registers.rsp = registers.rsp.wrapping_add(8);
         self.processor.vcpu.set_registers(&registers);
         self.want_checkpoint(false);
-        Ok(())
+        self.drain_queue()
     }
 
     /// Takes over the signals of the process, where it is the program's alone, and those that come

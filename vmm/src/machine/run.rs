@@ -15,6 +15,11 @@ use std::sync::Arc;
 /// Bytes of the `syscall` instruction.
 const SYSCALL_LENGTH: u64 = 2;
 
+/// Opcode of a return.
+const RET: u8 = 0xc3;
+/// Opcode of a near jump if not equal.
+const JNE: [u8; 2] = [0x0f, 0x85];
+
 /// Whether a call has to be made again: after the signal that came before it had any effect, or
 /// because a kick of the VMM's own cut it short.
 fn is_to_be_repeated(value: i64) -> bool {
@@ -107,9 +112,9 @@ impl Thread {
         end
     }
 
-    /// Rests if that is asked for, and finishes queued revocations, unless the runtime itself was interrupted: then the next kick
-    /// will.
-    fn drain_queue(&mut self) -> Result<(), End> {
+    /// Rests if that is asked for, and finishes queued revocations; where the runtime itself was
+    /// interrupted, at the checkpoint at its end.
+    pub(super) fn drain_queue(&mut self) -> Result<(), End> {
         let at = self.processor.vcpu.registers().rip;
         let in_runtime = (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at);
         if self.program.crew.is_held() && !in_runtime {
@@ -125,10 +130,20 @@ impl Thread {
             return Ok(());
         }
         if in_runtime {
-            self.program.note_missed();
+            self.want_checkpoint(true);
+            if self.has_looked(at) {
+                self.program.note_missed();
+            }
             return Ok(());
         }
         self.upcall(Upcall::Drain, [0; 3]).map(|_| ())
+    }
+
+    /// Whether a call of the malloc family that was interrupted at `at` may have looked already
+    /// whether a checkpoint is wanted: nothing follows then but a jump and the return.
+    fn has_looked(&self, at: u64) -> bool {
+        let mut code = [0; 2];
+        self.read_any(at, &mut code).is_err() || code[0] == RET || code == JNE
     }
 
     fn serve_syscall(&mut self) -> Result<(), End> {
