@@ -407,8 +407,9 @@ mod tests {
                     }
                 }
                 places.sort_unstable();
-                assert!(places.windows(2).all(|two| two[0].0 < two[1].0
-                    && (two[0].1, two[0].2) < (two[1].1, two[1].2)));
+                assert!(places
+                    .windows(2)
+                    .all(|two| two[0].0 < two[1].0 && (two[0].1, two[0].2) < (two[1].1, two[1].2)));
             }
         }
     }

@@ -10,9 +10,7 @@ use core::ops::Range;
 use core::sync::atomic::Ordering;
 
 use super::chunk::{Chunk, State};
-use super::class::{
-    column_of_order, position_of_order, Class, Group, MOST_GROUP, POSITION_SHIFT,
-};
+use super::class::{column_of_order, position_of_order, Class, Group, MOST_GROUP, POSITION_SHIFT};
 use super::handle::Handle;
 use super::lease::Lease;
 use super::ledger::{Entry, Ledger};
@@ -333,11 +331,7 @@ impl<M: Machine> Space<M> {
     }
 
     /// Makes the next line of the session ready; answers whether there was one.
-    pub(super) fn next_line(
-        &self,
-        front: &mut Front,
-        class: &Class,
-    ) -> Result<bool, OutOfMemory> {
+    pub(super) fn next_line(&self, front: &mut Front, class: &Class) -> Result<bool, OutOfMemory> {
         if front.mask == 0 {
             return Ok(false);
         }

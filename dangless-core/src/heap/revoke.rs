@@ -33,9 +33,9 @@ const PAGES_PER_FAULT: u32 = 2;
 /// Bytes freed between two looks at the clock.
 pub const LOOK: i64 = 64 << 10;
 /// Bytes of a window that may be freed between two looks at it.
-const MARGIN: i64 = 8 << 10;
+const MARGIN: i64 = 16 << 10;
 /// Most objects.
-const MOST_MARGIN: i64 = 128;
+const MOST_MARGIN: i64 = 256;
 /// Fewest objects of a window that it is edited for before it is wholly free.
 const WORTH_AN_EDIT: u32 = 64;
 /// Most bytes that wait in the queue, where the heap is no bigger than twice that and nothing else
@@ -220,7 +220,8 @@ impl<M: Machine> Space<M> {
         if self.is_alone() {
             let margin = window.take_margin();
             if margin != 0 {
-                self.queue.returned(u64::from(margin) * weight(window) as u64);
+                self.queue
+                    .returned(u64::from(margin) * weight(window) as u64);
             }
         }
     }

@@ -334,7 +334,10 @@ impl<M: Machine> Space<M> {
             return false;
         }
         let key = window.key.load(Ordering::Relaxed);
-        if !window.chunk().is_some_and(|chunk| chunk.handed_out(key, position)) {
+        if !window
+            .chunk()
+            .is_some_and(|chunk| chunk.handed_out(key, position))
+        {
             return false;
         }
         let Some(margin) = window.margin.load(Ordering::Relaxed).checked_sub(1) else {

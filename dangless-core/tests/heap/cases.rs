@@ -459,3 +459,32 @@ fn fresh_memory_is_not_cleared_again() {
         model.finish();
     }
 }
+
+#[test]
+fn pairs_are_freed_quickly_until_a_second_thread_starts() {
+    for kind in [RING0, RING3] {
+        for size in [48, 700, 4096] {
+            let mut model = Model::new(kind, 2, 0);
+            for _ in 0..6000 {
+                let index = model.allocate(size, 1, false).unwrap();
+                model.free(index);
+            }
+            assert!(model.quick > 4500, "{} of {size} bytes", model.quick);
+            let quick = model.quick;
+            model.space.share();
+            for _ in 0..2000 {
+                let index = model.allocate(size, 1, false).unwrap();
+                model.free(index);
+            }
+            assert_eq!(model.quick, quick);
+            model.finish();
+        }
+    }
+    let mut recorded = Model::new(RING3, 1, 0);
+    for _ in 0..1000 {
+        let index = recorded.allocate(48, 1, false).unwrap();
+        recorded.free(index);
+    }
+    assert_eq!(recorded.quick, 0, "what is recorded takes longer");
+    recorded.finish();
+}

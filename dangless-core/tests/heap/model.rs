@@ -88,6 +88,8 @@ pub struct Model {
     count: u64,
     /// Calls of the heap.
     pub operations: u64,
+    /// Objects that were freed quickly.
+    pub quick: u64,
 }
 
 impl Model {
@@ -110,6 +112,7 @@ impl Model {
             immediate: config.revoke_budget >= 1000,
             count: 0,
             operations: 0,
+            quick: 0,
         }
     }
 
@@ -140,9 +143,15 @@ impl Model {
             align,
             zeroed,
         };
-        object.at = self
-            .space
-            .allocate(&mut self.heap, layout, &object.frames(), object.thread)?;
+        let quick = (align <= 16 && !zeroed)
+            .then(|| self.space.allocate_quickly(&mut self.heap, size))
+            .flatten();
+        object.at = match quick {
+            Some(at) => at,
+            None => self
+                .space
+                .allocate(&mut self.heap, layout, &object.frames(), object.thread)?,
+        };
         assert!(
             object.at.is_aligned(align.next_power_of_two().max(16)),
             "{object:?}"
@@ -202,10 +211,14 @@ impl Model {
         object.free_thread = self.count % 5;
         self.release_pieces(&object);
         let frames = object.frames();
-        let freed = self
-            .space
-            .free(&mut self.heap, object.at, &frames, object.free_thread);
-        assert_eq!(freed, Ok(()), "{object:?}");
+        if self.space.free_quickly(object.at) {
+            self.quick += 1;
+        } else {
+            let freed = self
+                .space
+                .free(&mut self.heap, object.at, &frames, object.free_thread);
+            assert_eq!(freed, Ok(()), "{object:?}");
+        }
         self.bury(object);
     }
 
@@ -281,6 +294,7 @@ impl Model {
     /// Frees what must not be freed.
     pub fn free_wrongly(&mut self, at: GuestVirtual, expected: FreeError) {
         self.operations += 3;
+        assert!(!self.space.free_quickly(at), "free of {at}");
         let freed = self.space.free(&mut self.heap, at, &[], 0);
         assert_eq!(freed, Err(expected), "free of {at}");
         assert_eq!(self.space.usable_size(at), Err(expected));
