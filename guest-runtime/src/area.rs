@@ -1,11 +1,9 @@
 //! Finding this vCPU's area and the configuration.
 
 use core::arch::asm;
-use core::mem::offset_of;
 use dangless_core::abi::area::VcpuArea;
 use dangless_core::abi::config::Config;
 use dangless_core::abi::layout;
-use dangless_core::heap::Heap;
 
 /// The area of the vCPU that executes this.
 pub fn current() -> *mut VcpuArea {
@@ -16,18 +14,6 @@ pub fn current() -> *mut VcpuArea {
         asm!("mov {}, gs:[0]", out(reg) area, options(nostack, preserves_flags, readonly));
     }
     area
-}
-
-/// The heap of the vCPU that executes this.
-#[inline]
-pub fn heap() -> *mut Heap {
-    let heap: *mut Heap;
-    // SAFETY: as in `current`; the runtime writes the word before the program's first call.
-    unsafe {
-        asm!("mov {}, gs:[{at}]", out(reg) heap, at = const offset_of!(VcpuArea, heap),
-            options(nostack, preserves_flags, readonly));
-    }
-    heap
 }
 
 /// The area of vCPU `index`, which exists.

@@ -291,9 +291,10 @@ fn set_errno(value: i32) {
 
 /// `malloc`, where `quick` has nothing
 pub extern "C" fn malloc(size: u64, sp: u64, bp: u64) -> u64 {
+    let (heap, thread) = own();
     // SAFETY: as in `allocate`.
-    let heap = unsafe { &mut *area::heap() };
-    match space().allocate_quickly(heap, size) {
+    let heap = unsafe { &mut *heap };
+    match space().allocate_quickly(heap, size, thread) {
         Some(at) => at.0,
         None => malloc_slowly(size, sp, bp),
     }
@@ -334,6 +335,17 @@ pub extern "C" fn reallocarray(at: u64, count: u64, size: u64, sp: u64, bp: u64)
 
 /// `free` and its kin, where `quick` does not do it
 pub extern "C" fn free(at: u64, sp: u64, bp: u64) {
+    let (heap, thread) = own();
+    // SAFETY: as in `allocate`.
+    let heap = unsafe { &mut *heap };
+    if !space().free_quickly(heap, GuestVirtual(at), thread) {
+        free_slowly(at, sp, bp);
+    }
+}
+
+#[cold]
+#[inline(never)]
+extern "C" fn free_slowly(at: u64, sp: u64, bp: u64) {
     if at != 0 {
         Call { sp, bp }.free(at, function::FREE);
     }

@@ -608,7 +608,7 @@ impl<M: Machine> Space<M> {
     /// Writes the parts of a window's record that follow from its class and column.
     fn write_record(&self, window: Handle<Window>, class: &Class, column: u32, count: u32) {
         window.column.store(column as u8, Ordering::Relaxed);
-        let quick = self.is_plain() && class.pages == 1;
+        let quick = class.pages == 1;
         let offset = class.offset(0, column) | if quick { 0 } else { NOT_QUICK };
         window.offset.store(offset, Ordering::Relaxed);
         window.set_live_count(count);

@@ -103,8 +103,7 @@ impl<M: Machine> Space<M> {
     /// Whether leases may be used at all, for objects of this class. Where stacks are recorded
     /// windows are edited one by one as soon as there is time.
     fn can_lease(&self, class: &Class) -> bool {
-        !self.detect
-            && self.machine.directory_edits_are_immediate()
+        self.machine.directory_edits_are_immediate()
             && self.machine.flushes_reach_all()
             && class.pages == 1
             && (FEWEST_COLUMNS..=MOST_COLUMNS as u32).contains(&class.columns)

@@ -23,6 +23,8 @@ use crate::address::PAGE_SIZE;
 pub const LEAF: u32 = (PAGE_SIZE / core::mem::size_of::<Entry>() as u64) as u32;
 /// Bytes of ledgers kept for the description of dead objects.
 const HISTORY: u64 = 12 << 20;
+/// Bits behind the point of a ledger's reciprocal.
+const RECIPROCAL_BITS: u32 = 24;
 /// Leaves put aside for the next ledgers.
 const ASIDE: u32 = 256;
 
@@ -62,6 +64,10 @@ pub struct Ledger {
     columns: AtomicU32,
     /// Most objects of a line of the session.
     line: AtomicU32,
+    /// Lines of a leaf.
+    lines: AtomicU32,
+    /// 2^24 / `lines`, rounded up.
+    reciprocal: AtomicU32,
     /// Bytes of the leaves.
     bytes: AtomicU32,
     /// First window of the session, as number + 1; 0 for none.
@@ -103,9 +109,11 @@ impl Ledger {
 
     /// Leaf of a line, and the number of the line's first entry in it.
     fn place(&self, line: u32) -> (u32, u32) {
-        let objects = self.line.load(Ordering::Relaxed).clamp(1, LEAF);
-        let lines = LEAF / objects;
-        (line / lines, line % lines * objects)
+        let lines = self.lines.load(Ordering::Relaxed);
+        let reciprocal = u64::from(self.reciprocal.load(Ordering::Relaxed));
+        let leaf = ((u64::from(line) * reciprocal) >> RECIPROCAL_BITS) as u32;
+        let first = line.wrapping_sub(leaf.wrapping_mul(lines));
+        (leaf, first.wrapping_mul(self.line.load(Ordering::Relaxed)))
     }
 
     /// The entry of the object with this line and number there, if any object near it was handed
@@ -113,7 +121,7 @@ impl Ledger {
     #[must_use]
     pub fn entry(this: Handle<Self>, (line, number): (u32, u32)) -> Option<Handle<Entry>> {
         let (leaf, first) = this.place(line);
-        let index = first + number;
+        let index = first.wrapping_add(number);
         if index >= LEAF {
             return None;
         }
@@ -252,7 +260,13 @@ impl<M: Machine> Space<M> {
         ledger.first.store(first + 1, Ordering::Relaxed);
         ledger.columns.store(group.columns, Ordering::Relaxed);
         let line = self.class(number).line_objects(group.columns);
+        let lines = LEAF / line.max(1);
         ledger.line.store(line, Ordering::Relaxed);
+        ledger.lines.store(lines, Ordering::Relaxed);
+        // Exact: a line's number is below 2^12, which times the reciprocal's error, below 1, is less
+        // than 2^24 / `lines`.
+        let reciprocal = (1u32 << RECIPROCAL_BITS).div_ceil(lines.max(1));
+        ledger.reciprocal.store(reciprocal, Ordering::Relaxed);
         ledger.users.store(1, Ordering::Relaxed);
         Some(ledger)
     }

@@ -167,8 +167,12 @@ impl<M: Machine> Space<M> {
             self.revoke_now(&freed);
             return;
         }
-        if heap.credit < 0 && self.revoke_within_budget(heap, &freed) {
-            return;
+        if heap.credit < 0 {
+            if self.is_leased(heap, &freed) {
+                self.look_later(heap);
+            } else if self.revoke_within_budget(heap, &freed) {
+                return;
+            }
         }
         self.queue.push(freed.number, &freed.window);
         if freed.left <= u32::from(freed.window.trigger.load(Ordering::Relaxed)) {
@@ -179,13 +183,25 @@ impl<M: Machine> Space<M> {
         }
     }
 
+    /// Whether the object has its address from an open lease of the thread's.
+    fn is_leased(&self, heap: &Heap, freed: &Freed) -> bool {
+        let number = usize::from(freed.window.class.load(Ordering::Relaxed));
+        let front = heap.fronts.get(number);
+        front.is_some_and(|front| front.leases(self.class(number), freed.number))
+    }
+
+    /// Has some more objects freed before the clock is looked at.
+    fn look_later(&self, heap: &mut Heap) {
+        self.queue.add(LOOK - heap.credit);
+        heap.credit = LOOK;
+    }
+
     /// Revokes the object at once if there is run time for it; answers whether there was. If not,
     /// more objects can be freed before the clock is looked at again.
     fn revoke_within_budget(&self, heap: &mut Heap, freed: &Freed) -> bool {
         let now = self.machine.now();
         if !self.budget.is_unlimited() && !self.budget.allows(now) {
-            self.queue.add(LOOK - heap.credit);
-            heap.credit = LOOK;
+            self.look_later(heap);
             return false;
         }
         let dear = self.machine.directory_edits_are_immediate();
@@ -254,8 +270,7 @@ impl<M: Machine> Space<M> {
             return;
         }
         // When a lease ends all that is due of it is closed together.
-        let front = heap.fronts.get(number);
-        if front.is_some_and(|front| front.leases(self.class(number), freed.number)) {
+        if self.is_leased(heap, freed) {
             return;
         }
         let full = heap

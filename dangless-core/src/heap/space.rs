@@ -89,6 +89,9 @@ pub struct Heap {
     /// Bytes that can be freed before the clock is looked at; below zero while objects are revoked
     /// at once.
     pub(super) credit: i64,
+    /// The number of the stack without frames of thread `bare_thread`, or 0.
+    bare_stack: StackId,
+    bare_thread: u64,
     /// Room for a batch of revocations.
     pub(super) batch: [Option<Edited>; BATCH],
     /// The next heap without a thread, in their list.
@@ -104,6 +107,8 @@ impl Heap {
             pages: PageFront::EMPTY,
             slots: [Slots::EMPTY; CLASSES],
             credit: -1,
+            bare_stack: 0,
+            bare_thread: 0,
             batch: [None; BATCH],
             next_orphan: None,
         }
@@ -128,6 +133,8 @@ impl Heap {
             }
             (&raw mut (*heap).pages).write(PageFront::EMPTY);
             (&raw mut (*heap).credit).write(-1);
+            (&raw mut (*heap).bare_stack).write(0);
+            (&raw mut (*heap).bare_thread).write(0);
             let batch = (&raw mut (*heap).batch).cast::<Option<Edited>>();
             for number in 0..BATCH {
                 batch.add(number).write(None);
@@ -232,13 +239,19 @@ impl<M: Machine> Space<M> {
         Ok(self.finish(taken, layout, stack))
     }
 
-    /// As `allocate`, for an object of at most a page that nothing is recorded about; `None` where
-    /// that takes more than a few instructions.
+    /// As `allocate`, for an object of at most a page whose stack is not recorded; `None` where that
+    /// takes more than a few instructions.
     #[inline]
-    pub fn allocate_quickly(&self, heap: &mut Heap, size: u64) -> Option<GuestVirtual> {
-        if !self.is_plain() {
+    pub fn allocate_quickly(
+        &self,
+        heap: &mut Heap,
+        size: u64,
+        thread: u64,
+    ) -> Option<GuestVirtual> {
+        if self.paged.on {
             return None;
         }
+        let stack = self.quick_stack(heap, thread)?;
         let number = class::small_number_for(size)?;
         let front = heap.fronts.get_mut(number)?;
         let taken = match front.take() {
@@ -248,7 +261,27 @@ impl<M: Machine> Space<M> {
         };
         // Its page is a new one, whose translation takes the processor long to find.
         self.machine.prefetch(taken.next);
+        if let Some(entry) = taken.entry {
+            entry.allocate(size as u32, stack);
+        }
         Some(taken.at)
+    }
+
+    /// The number of the stack without frames, which is the same for all calls of a thread; `None`
+    /// where frames are recorded.
+    #[inline]
+    fn quick_stack(&self, heap: &mut Heap, thread: u64) -> Option<StackId> {
+        if !self.detect {
+            return Some(0);
+        }
+        if self.stack_depth != 0 {
+            return None;
+        }
+        if heap.bare_stack == 0 || heap.bare_thread != thread {
+            heap.bare_thread = thread;
+            heap.bare_stack = self.stack(&[], thread);
+        }
+        Some(heap.bare_stack)
     }
 
     #[cold]
@@ -310,14 +343,17 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// As `free`, for an object of at most a page whose window has a margin, by the only thread;
-    /// answers `false`, with nothing changed, where more has to be done. The runtime has this in
-    /// assembly.
+    /// As `free`, for an object of at most a page whose window has a margin, by the only thread, whose
+    /// stack is not recorded; answers `false`, with nothing changed, where more has to be done. Where
+    /// nothing is recorded the runtime has this in assembly.
     #[inline]
-    pub fn free_quickly(&self, at: GuestVirtual) -> bool {
-        if !self.is_plain() || !self.is_alone() {
+    pub fn free_quickly(&self, heap: &mut Heap, at: GuestVirtual, thread: u64) -> bool {
+        if !self.is_alone() || self.paged.on {
             return false;
         }
+        let Some(stack) = self.quick_stack(heap, thread) else {
+            return false;
+        };
         let Some((_, window)) = self.windows.find(&self.machine, at) else {
             return false;
         };
@@ -345,6 +381,11 @@ impl<M: Machine> Space<M> {
         };
         window.margin.store(margin, Ordering::Relaxed);
         live.store(bits & !mask, Ordering::Relaxed);
+        if self.detect {
+            if let Some(entry) = entry_of(window, self.class_of(window), position) {
+                entry.freed.store(stack, Ordering::Relaxed);
+            }
+        }
         true
     }
 

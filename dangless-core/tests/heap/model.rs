@@ -144,7 +144,10 @@ impl Model {
             zeroed,
         };
         let quick = (align <= 16 && !zeroed)
-            .then(|| self.space.allocate_quickly(&mut self.heap, size))
+            .then(|| {
+                self.space
+                    .allocate_quickly(&mut self.heap, size, object.thread)
+            })
             .flatten();
         object.at = match quick {
             Some(at) => at,
@@ -211,7 +214,10 @@ impl Model {
         object.free_thread = self.count % 5;
         self.release_pieces(&object);
         let frames = object.frames();
-        if self.space.free_quickly(object.at) {
+        if self
+            .space
+            .free_quickly(&mut self.heap, object.at, object.free_thread)
+        {
             self.quick += 1;
         } else {
             let freed = self
@@ -294,7 +300,10 @@ impl Model {
     /// Frees what must not be freed.
     pub fn free_wrongly(&mut self, at: GuestVirtual, expected: FreeError) {
         self.operations += 3;
-        assert!(!self.space.free_quickly(at), "free of {at}");
+        assert!(
+            !self.space.free_quickly(&mut self.heap, at, 0),
+            "free of {at}"
+        );
         let freed = self.space.free(&mut self.heap, at, &[], 0);
         assert_eq!(freed, Err(expected), "free of {at}");
         assert_eq!(self.space.usable_size(at), Err(expected));
