@@ -6,7 +6,7 @@
 //! when the history is too big its oldest ledger is used again. Ledgers and leaves are only used
 //! again as such; a reader checks in the end that the window still holds the ledger it began with.
 //! Of the leaves that nobody uses a few are kept for any ledger; the others stay with theirs, and
-//! the machine takes their contents back.
+//! the machine takes their contents back, unless those are few: they are soon needed again.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -23,6 +23,8 @@ use crate::address::PAGE_SIZE;
 pub const LEAF: u32 = (PAGE_SIZE / core::mem::size_of::<Entry>() as u64) as u32;
 /// Bytes of ledgers kept for the description of dead objects.
 const HISTORY: u64 = 12 << 20;
+/// Bytes of leaves, of ledgers that nobody uses, whose contents the machine is not given.
+const WARM: u32 = 4 << 20;
 /// Bits behind the point of a ledger's reciprocal.
 const RECIPROCAL_BITS: u32 = 24;
 /// Leaves put aside for the next ledgers.
@@ -70,6 +72,8 @@ pub struct Ledger {
     reciprocal: AtomicU32,
     /// Bytes of the leaves.
     bytes: AtomicU32,
+    /// Bytes of the leaves that count as warm, while nobody uses the ledger.
+    warm: AtomicU32,
     /// First window of the session, as number + 1; 0 for none.
     first: AtomicU64,
     /// Next ledger of the history, or of the spare ones.
@@ -142,6 +146,8 @@ struct Queue {
     leaves: Option<Handle<Entry>>,
     /// How many those are.
     aside: u32,
+    /// Bytes of the spare ledgers' leaves that have contents.
+    warm: u32,
 }
 
 impl Queue {
@@ -181,6 +187,7 @@ impl Queue {
         let links = (0..ledger.leaves.load(Ordering::Relaxed))
             .filter_map(|index| Ledger::leaf(ledger, index));
         let mut kept = 0;
+        let warm = self.warm + ledger.bytes.load(Ordering::Relaxed) <= WARM;
         // Start and length of leaves side by side.
         let (mut start, mut length) = (0, 0);
         for link in links {
@@ -188,14 +195,21 @@ impl Queue {
             if self.aside < ASIDE {
                 link.set(None);
                 self.put_leaf(leaf);
-            } else {
-                if start + length != leaf.address() {
-                    space.discard_records(start, length);
-                    (start, length) = (leaf.address(), 0);
-                }
-                length += LEAF_BYTES;
-                kept += LEAF_BYTES as u32;
+                continue;
             }
+            kept += LEAF_BYTES as u32;
+            if warm {
+                continue;
+            }
+            if start + length != leaf.address() {
+                space.discard_records(start, length);
+                (start, length) = (leaf.address(), 0);
+            }
+            length += LEAF_BYTES;
+        }
+        if warm {
+            self.warm += kept;
+            ledger.warm.store(kept, Ordering::Relaxed);
         }
         space.discard_records(start, length);
         ledger.bytes.store(kept, Ordering::Relaxed);
@@ -224,6 +238,7 @@ impl History {
                 spare: [None; CLASSES],
                 leaves: None,
                 aside: 0,
+                warm: 0,
             }),
         }
     }
@@ -243,6 +258,7 @@ impl<M: Machine> Space<M> {
             let spare = queue.spare[number];
             if let Some(ledger) = spare {
                 queue.spare[number] = ledger.next.take();
+                queue.warm -= ledger.warm.swap(0, Ordering::Relaxed);
             }
             spare
         };
