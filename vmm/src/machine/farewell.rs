@@ -18,7 +18,8 @@ impl Thread {
         // Nothing of the program's may interrupt this.
         mask::set(mask::ALL);
         let (head, _) = self.calls.robust_list;
-        if head != 0 && !self.program.crew.is_stopping() {
+        if head != 0 {
+            // Also when the program ends: other processes may wait for a futex in shared memory.
             // A list that cannot be read ends where it cannot, as on Linux.
             let _ = self.give_up_robust(head);
         }

@@ -151,6 +151,13 @@ impl Thread {
             )
             .map_err(|error| error.to_string())?;
         self.register();
+        // Locks that the parent's thread holds are not this one's.
+        self.calls.robust_list = (0, 0);
+        self.calls.tid_address = if request.has(CHILD_CLEARTID) {
+            request.child_tid
+        } else {
+            0
+        };
         for descriptor in old.into_iter().chain([old_vcpu]) {
             program.show(descriptor);
         }
