@@ -117,9 +117,13 @@ impl Thread {
     pub(super) fn drain_queue(&mut self) -> Result<(), End> {
         let at = self.processor.vcpu.registers().rip;
         let in_runtime = (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at);
-        if self.program.crew.is_held() && !in_runtime {
-            Crew::rest(&self.member);
-            self.program.crew.work(&self.member);
+        if self.program.crew.is_held() {
+            if in_runtime {
+                self.want_checkpoint(true);
+            } else {
+                Crew::rest(&self.member);
+                self.program.crew.work(&self.member);
+            }
         }
         let waiting = self
             .processor
