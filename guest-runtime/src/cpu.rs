@@ -11,7 +11,7 @@ use core::arch::x86_64::{_mm_prefetch, _rdtsc, _MM_HINT_ET0};
 use core::sync::atomic::{AtomicU64, Ordering};
 use dangless_core::abi::layout;
 use dangless_core::address::{GuestPhysical, GuestVirtual};
-use dangless_core::heap::Machine;
+use dangless_core::heap::{Machine, Stop};
 use dangless_core::paging::{Flusher, TableMemory};
 
 /// This processor and the memory around it.
@@ -109,6 +109,14 @@ unsafe impl Machine for Cpu {
 
     fn hurry(&self) {
         exit::hurry();
+    }
+
+    fn stop(&self) -> Stop {
+        exit::stop()
+    }
+
+    fn resume(&self) {
+        exit::resume();
     }
 
     fn roots(&self, visit: impl FnMut(u64)) -> bool {

@@ -4,8 +4,9 @@
 //! runtime's behalf is passed by address, so the assembly is a full memory barrier to the compiler.
 
 use core::arch::asm;
-use dangless_core::abi::exit::{Request, FAILED, PORT_REQUEST};
+use dangless_core::abi::exit::{Request, BUSY, FAILED, PORT_REQUEST};
 use dangless_core::address::GuestPhysical;
+use dangless_core::heap::Stop;
 
 fn request(what: Request, first: u64, second: u64, third: u64) -> u64 {
     let mut answer = what as u64;
@@ -75,6 +76,25 @@ pub fn tick() {
 /// Has the VMM list, in this vCPU's area, what the program has touched from address `from` on.
 pub fn roots(from: u64) {
     request(Request::Roots, from, 0, 0);
+}
+
+/// Has the VMM list, in this vCPU's area, words from number `from` on that are in no memory.
+pub fn words(from: u64) {
+    request(Request::Words, from, 0, 0);
+}
+
+/// Has the VMM stop all other threads.
+pub fn stop() -> Stop {
+    match request(Request::Stop, 0, 0, 0) {
+        0 => Stop::Done,
+        BUSY => Stop::Busy,
+        _ => Stop::Refused,
+    }
+}
+
+/// Has the VMM let them go on.
+pub fn resume() {
+    request(Request::Resume, 0, 0, 0);
 }
 
 /// Has the VMM make the other processors catch up.

@@ -34,11 +34,14 @@ pub const SIZE: u64 = 128 << 10;
 /// Most pieces in one answer to [`Request::Roots`](super::exit::Request::Roots).
 pub const MOST_ROOTS: usize = 200;
 
-/// Pieces of guest-physical memory that may hold pointers of the program.
+/// Most words in one answer to [`Request::Words`](super::exit::Request::Words).
+pub const MOST_WORDS: usize = 2 * MOST_ROOTS;
+
+/// Pieces of guest-physical memory that may hold pointers of the program, or such words themselves.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Roots {
-    /// Valid pieces, at most [`MOST_ROOTS`].
+    /// Valid pieces, at most [`MOST_ROOTS`], or words.
     pub count: u64,
     /// Where to go on asking; 0 after the last piece.
     pub next: u64,
@@ -102,7 +105,7 @@ pub struct VcpuArea {
     pub stack_high: u64,
     /// What `Request::Walk` found.
     pub walk: Frames,
-    /// What `Request::Roots` answers with.
+    /// What `Request::Roots` and `Request::Words` answer with.
     pub roots: Roots,
     /// The error record that `Request::Report` and `Upcall::Describe` speak of.
     pub error: ErrorRecord,

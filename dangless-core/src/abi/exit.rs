@@ -22,6 +22,9 @@ pub const PORT_EXCEPTION: u8 = 0x20;
 /// What the answer of a request is when it failed.
 pub const FAILED: u64 = u64::MAX;
 
+/// Answer of [`Request::Stop`] to a thread that was stopped itself.
+pub const BUSY: u64 = 1;
+
 macro_rules! numbered {
     ($(#[$doc:meta])* $name:ident { $($(#[$item:meta])* $variant:ident = $value:literal,)* }) => {
         $(#[$doc])*
@@ -75,6 +78,17 @@ numbered!(
         Roots = 11,
         /// This vCPU waits for another: let others run. Answers 0.
         Yield = 12,
+        /// Stops all other threads where they run no part of the runtime, or have asked for this
+        /// themselves, and has every processor count as outside (see `heap::epoch`). Answers 0
+        /// when they stand still, [`BUSY`] when this one was stopped by another instead, which
+        /// has let it go, and `FAILED` where nobody can be stopped.
+        Stop = 13,
+        /// Ends what `Stop` began. Answers 0.
+        Resume = 14,
+        /// Words that may be pointers and lie in no memory of the program: what stopped threads
+        /// have in registers, and what the host's kernel keeps. Into `roots` of the area, as words
+        /// and not as pieces, from word [RDI] on. Answers 0.
+        Words = 15,
     }
 );
 

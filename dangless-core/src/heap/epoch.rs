@@ -250,6 +250,30 @@ impl<M: Machine> Space<M> {
         }
     }
 
+    /// While all other processors stand still: returns everything that waited for them.
+    pub(super) fn return_stopped(&self) {
+        for _ in 0..2 {
+            self.catch_up();
+            self.collect();
+        }
+    }
+
+    /// Whether all other processors are outside.
+    pub(super) fn is_alone_inside(&self) -> bool {
+        let own = self.machine.processor();
+        let processors = self.epochs.processors.load(Ordering::SeqCst);
+        let mut others = (0..processors).filter(|&index| index != own);
+        others.all(|index| self.machine.flushed(index).load(Ordering::SeqCst) == 0)
+    }
+
+    /// Has every processor that is outside flush before it runs on; this one has.
+    pub(super) fn begin_epoch(&self) {
+        if self.epochs.are_needed() {
+            self.machine.clock().fetch_add(1, Ordering::SeqCst);
+            self.catch_up();
+        }
+    }
+
     /// Memory, or addresses, are short: sees everything that was freed returned, whatever it takes.
     pub(super) fn return_all(&self, heap: &mut Heap) {
         self.drain(heap);

@@ -5,6 +5,17 @@ use core::sync::atomic::AtomicU64;
 use crate::address::{GuestPhysical, GuestVirtual};
 use crate::paging::Flusher;
 
+/// What came of stopping the other processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// They stand still.
+    Done,
+    /// This one was stopped by another instead, which has let it go.
+    Busy,
+    /// They cannot be stopped now.
+    Refused,
+}
+
 /// The machine under the heap: the guest runtime's in a real guest, a simulation in tests.
 ///
 /// # Safety
@@ -42,9 +53,15 @@ pub unsafe trait Machine: Flusher {
     fn clock(&self) -> &AtomicU64;
     /// Asks for all other processors to catch up soon, whatever they run; gives them some time.
     fn hurry(&self);
+    /// Stops all other processors where they run no part of the heap (or wait in a `stop` of their
+    /// own) and has them count as outside, until [`Self::resume`]. This one counts as outside
+    /// itself meanwhile, and has to catch up.
+    fn stop(&self) -> Stop;
+    /// Lets the others go on.
+    fn resume(&self);
     /// Calls `visit` with every word that the program may hold a pointer in, the heap's own objects
-    /// excepted: registers, stacks, globals, mappings. Called in an allocation of the only
-    /// thread. `false` where that cannot be done.
+    /// excepted: registers, stacks, globals, mappings. Called in an allocation, while all other
+    /// processors are stopped, if there are any. `false` where that cannot be done.
     fn roots(&self, visit: impl FnMut(u64)) -> bool;
     /// Calls `visit` with each whole word of part of a live object, from an 8-byte boundary.
     fn words(&self, at: GuestVirtual, bytes: u64, visit: impl FnMut(u64));

@@ -61,7 +61,7 @@ mod window;
 use thiserror::Error;
 
 pub use lock::set_yield;
-pub use machine::Machine;
+pub use machine::{Machine, Stop};
 pub use space::{Heap, Space};
 
 use crate::abi::error::kind;

@@ -48,7 +48,7 @@ impl<M: Machine> Space<M> {
                     extent.size.store(size, Ordering::Relaxed);
                     return Ok(at);
                 }
-                if let Some(moved) = self.move_or_drain(heap, extent, size, frames, thread) {
+                if let Some(moved) = self.move_or_drain(heap, at, extent, size, frames, thread) {
                     return moved;
                 }
             }
@@ -68,6 +68,7 @@ impl<M: Machine> Space<M> {
     fn move_or_drain(
         &self,
         heap: &mut Heap,
+        at: GuestVirtual,
         extent: super::handle::Handle<super::extent::Extent>,
         size: u64,
         frames: &[u64],
@@ -80,7 +81,12 @@ impl<M: Machine> Space<M> {
         let mut moved = self.move_extent(extent, size, stack);
         if matches!(moved, Err(ReallocateError::OutOfMemory(_))) {
             self.return_all(heap);
-            moved = self.move_extent(extent, size, stack);
+            // Its record may be another's by now, if the program has freed it meanwhile.
+            match self.object_starting_at(at) {
+                Ok(Object::Extent(extent)) => moved = self.move_extent(extent, size, stack),
+                Ok(_) => return None,
+                Err(error) => return Some(Err(error.into())),
+            }
         }
         match moved {
             Err(ReallocateError::OutOfMemory(_)) => None,

@@ -15,11 +15,14 @@
 //! in which nothing is left go back. Pointers that the program hides (in files, compressed, packed
 //! at odd addresses) are not found.
 //!
-//! The world stands still meanwhile: there is one processor, and it is in an allocation. With
-//! several nothing is reclaimed.
+//! The world stands still meanwhile: the processor that reclaims is in an allocation, and holds no
+//! lock; all others are stopped ([`Machine::stop`]) where they run no part of the heap, with their
+//! registers as roots. What waited for their flushes is returned then, since they are outside, and
+//! they flush before they go on. Of several that want to reclaim at once one does, and serves all.
 //!
 //! [`Config::reclaim`]: crate::abi::config::Config::reclaim
 
+use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::blocks::Run;
@@ -27,7 +30,7 @@ use super::class::CLASSES;
 use super::extent::Extent;
 use super::handle::Handle;
 use super::lock::SpinLock;
-use super::machine::Machine;
+use super::machine::{Machine, Stop};
 use super::object::Object;
 use super::space::{Heap, Space};
 use super::window::{bit_of, Use, Window, RECORD_SIZE};
@@ -65,6 +68,8 @@ pub struct Reclaim {
     free: AtomicU64,
     /// There were no windows for an object.
     short: AtomicBool,
+    /// How often windows were looked for.
+    rounds: AtomicU64,
 }
 
 impl Reclaim {
@@ -86,6 +91,7 @@ impl Reclaim {
             runs: SpinLock::new(0),
             free: AtomicU64::new(0),
             short: AtomicBool::new(false),
+            rounds: AtomicU64::new(0),
         }
     }
 
@@ -205,7 +211,7 @@ impl<M: Machine> Space<M> {
     #[inline]
     pub(super) fn reclaim_if_due(&self, heap: &mut Heap) {
         if self.reclaim.used.load(Ordering::Relaxed) >= self.reclaim.due.load(Ordering::Relaxed) {
-            self.reclaim(heap);
+            self.reclaim_stopped(heap, false);
         }
     }
 
@@ -233,31 +239,52 @@ impl<M: Machine> Space<M> {
         let in_vain = used == self.reclaim.used_before.load(Ordering::Relaxed)
             && self.machine.now().saturating_sub(ended) < took;
         if self.reclaim.period != 0 && !in_vain {
-            // The windows that fronts have set aside may be what is missing.
-            self.close_fronts(heap);
-            self.reclaim(heap);
+            self.reclaim_stopped(heap, true);
         }
     }
 
     /// Finds the windows that can be used again; answers how many there are. `heap` is the
-    /// only thread's, whose registers are those of an allocation.
+    /// calling thread's, whose registers are those of an allocation.
     pub fn reclaim(&self, heap: &mut Heap) -> u64 {
+        self.reclaim_stopped(heap, false)
+    }
+
+    /// Has all other processors stand still, and reclaims, unless another one has done so
+    /// meanwhile. In need the windows that fronts have set aside are given up.
+    fn reclaim_stopped(&self, heap: &mut Heap, need: bool) -> u64 {
+        // Others may look at this heap while this thread waits: it has to be in memory.
+        let heap = black_box(heap);
+        let round = self.reclaim.rounds.load(Ordering::SeqCst);
+        if self.has_one_processor() {
+            return self.reclaim_alone(heap, need, true);
+        }
+        loop {
+            let stop = self.machine.stop();
+            self.catch_up();
+            let served = self.reclaim.rounds.load(Ordering::SeqCst) != round
+                && (!need || self.reclaim.free() > 0);
+            match stop {
+                Stop::Busy if served => return 0,
+                Stop::Busy => {}
+                Stop::Refused => return self.reclaim_alone(heap, false, false),
+                Stop::Done => {
+                    let found = if served {
+                        0
+                    } else {
+                        self.reclaim_alone(heap, need, true)
+                    };
+                    self.machine.resume();
+                    return found;
+                }
+            }
+        }
+    }
+
+    /// Reclaims, if it `may`, while no other processor runs anything; says when the next time is.
+    fn reclaim_alone(&self, heap: &mut Heap, need: bool, may: bool) -> u64 {
         let began = self.machine.now();
         self.drain(heap);
-        // All that was due has been edited.
-        for front in &mut heap.fronts {
-            let _ = front.take_due();
-        }
-        let found = if self.has_one_processor() {
-            self.mark(heap).map(|marks| {
-                let found = self.sweep(&marks);
-                let run = marks.run;
-                self.blocks.give(&self.machine, Run { zero: false, ..run });
-                found
-            })
-        } else {
-            None
-        };
+        let found = if may { self.look_for(heap, need) } else { None };
         let ended = self.machine.now();
         let period = self.reclaim.period;
         // What yields little is done less often.
@@ -275,8 +302,32 @@ impl<M: Machine> Space<M> {
         found.unwrap_or(0)
     }
 
+    /// Makes runs of the windows that can be used again; no other processor runs anything.
+    fn look_for(&self, heap: &mut Heap, need: bool) -> Option<u64> {
+        // SAFETY: every other thread stands still, outside of the heap or in `Machine::stop`.
+        unsafe {
+            self.for_heaps(heap, |space, heap| {
+                if need {
+                    // What is missing may be set aside here.
+                    space.close_fronts(heap);
+                }
+                // All that was due has been edited.
+                for front in &mut heap.fronts {
+                    let _ = front.take_due();
+                }
+            });
+        }
+        self.return_stopped();
+        let marks = self.mark(heap)?;
+        let found = self.sweep(&marks);
+        self.reclaim.rounds.fetch_add(1, Ordering::SeqCst);
+        let run = marks.run;
+        self.blocks.give(&self.machine, Run { zero: false, ..run });
+        Some(found)
+    }
+
     /// Marks the windows that are in use or that some word points into.
-    fn mark(&self, heap: &Heap) -> Option<Marks> {
+    fn mark(&self, heap: &mut Heap) -> Option<Marks> {
         let count = self.windows.used();
         let blocks = count.div_ceil(8 * LARGE_PAGE_SIZE).max(1);
         let run = self.blocks.take(&self.machine, blocks)?;
@@ -294,9 +345,14 @@ impl<M: Machine> Space<M> {
             self.blocks.give(&self.machine, Run { zero: false, ..run });
             return None;
         }
-        for number in 0..CLASSES {
-            heap.fronts[number].for_windows(|first, windows| {
-                (first..first + windows).for_each(|number| marks.set(number));
+        // SAFETY: as in `look_for`.
+        unsafe {
+            self.for_heaps(heap, |_, heap| {
+                for front in &heap.fronts {
+                    front.for_windows(|first, windows| {
+                        (first..first + windows).for_each(|number| marks.set(number));
+                    });
+                }
             });
         }
         self.mark_shared(&marks);
@@ -429,8 +485,12 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Gives back the directories whose windows are all in runs.
+    /// Gives back the directories whose windows are all in runs. No processor but this one may
+    /// remember them, but those that flush before they go on.
     fn give_directories(&self, runs: u64) {
+        if self.epochs.are_needed() && !self.is_alone_inside() {
+            return;
+        }
         let mut at = runs;
         while let Some(first) = at.checked_sub(1) {
             let Some(record) = self.windows.record(&self.machine, first) else {
@@ -456,6 +516,7 @@ impl<M: Machine> Space<M> {
                 number += DIRECTORY;
             }
         }
+        self.begin_epoch();
     }
 }
 

@@ -96,6 +96,8 @@ pub struct Heap {
     pub(super) batch: [Option<Edited>; BATCH],
     /// The next heap without a thread, in their list.
     pub(super) next_orphan: Option<NonNull<Heap>>,
+    /// The heap that was made before this one.
+    pub(super) next_made: Option<NonNull<Heap>>,
 }
 
 impl Heap {
@@ -111,6 +113,7 @@ impl Heap {
             bare_thread: 0,
             batch: [None; BATCH],
             next_orphan: None,
+            next_made: None,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::OutOfMemory;
 /// Orphans that keep what their fronts hand out.
 const KEEP: usize = 8;
 
-/// Heaps without a thread.
+/// Heaps without a thread, and all that were made.
 pub struct Orphans {
     list: SpinLock<List>,
 }
@@ -27,6 +27,8 @@ pub struct Orphans {
 struct List {
     first: Option<NonNull<Heap>>,
     count: usize,
+    /// The heap that was made last, with a thread or without.
+    made: Option<NonNull<Heap>>,
 }
 
 // SAFETY: an orphan belongs to the list, and to whoever takes it out.
@@ -40,6 +42,7 @@ impl Orphans {
             list: SpinLock::new(List {
                 first: None,
                 count: 0,
+                made: None,
             }),
         }
     }
@@ -55,6 +58,14 @@ impl Orphans {
 
     fn count(&self) -> usize {
         self.list.lock().count
+    }
+
+    /// Counts in a heap that was just made.
+    fn note(&self, mut heap: NonNull<Heap>) {
+        let mut list = self.list.lock();
+        // SAFETY: the caller has just made the heap, and nobody else knows it.
+        unsafe { heap.as_mut() }.next_made = list.made;
+        list.made = Some(heap);
     }
 
     fn put(&self, mut heap: NonNull<Heap>) {
@@ -84,7 +95,26 @@ impl<M: Machine> Space<M> {
         let heap = NonNull::new(at.cast::<Heap>()).ok_or(OutOfMemory)?;
         // SAFETY: a piece of metadata memory of this size, 64-byte aligned and nobody else's.
         unsafe { Heap::place(heap) };
+        self.orphans.note(heap);
         Ok(heap)
+    }
+
+    /// Calls `visit` with `own` and every other heap.
+    ///
+    /// # Safety
+    /// `own` is the calling thread's, and no other thread runs any part of the heap.
+    pub(super) unsafe fn for_heaps(&self, own: &mut Heap, mut visit: impl FnMut(&Self, &mut Heap)) {
+        let mine = NonNull::from(&mut *own);
+        visit(self, own);
+        let mut next = self.orphans.list.lock().made;
+        while let Some(mut heap) = next {
+            // SAFETY: a heap that was made stays in memory; the link is written once.
+            next = unsafe { heap.as_ref() }.next_made;
+            if heap != mine {
+                // SAFETY: its thread, if it has one, stands still outside of the heap.
+                visit(self, unsafe { heap.as_mut() });
+            }
+        }
     }
 
     /// Takes back the heap of a thread that has ended; what it freed last is revoked.

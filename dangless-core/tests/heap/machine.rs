@@ -3,12 +3,12 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 use dangless_core::abi::config::Config;
 use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
-use dangless_core::heap::Machine;
+use dangless_core::heap::{Machine, Stop};
 use dangless_core::paging::{Flusher, Level, Mapper, TableMemory};
 
 /// Start of the simulated alias region.
@@ -58,6 +58,85 @@ pub fn be(processor: usize) {
     PROCESSOR.set(processor);
 }
 
+/// The processors that run, and whether they have to stand still: what the VMM does in a real
+/// machine.
+#[derive(Default)]
+struct World {
+    state: Mutex<Standing>,
+    changed: Condvar,
+    /// Whether anybody is to stand still, for a quick look.
+    asked: AtomicBool,
+}
+
+#[derive(Default)]
+struct Standing {
+    running: usize,
+    is_held: bool,
+}
+
+impl World {
+    fn join(&self) {
+        let state = self.state.lock().unwrap();
+        let mut state = self.changed.wait_while(state, |now| now.is_held).unwrap();
+        state.running += 1;
+    }
+
+    fn leave(&self, word: &AtomicU64) {
+        word.store(0, Ordering::SeqCst);
+        self.state.lock().unwrap().running -= 1;
+        self.changed.notify_all();
+    }
+
+    /// The processor stands still, outside, until nobody wants that any more.
+    fn stand_still(&self, mut state: MutexGuard<'_, Standing>, word: &AtomicU64) {
+        word.store(0, Ordering::SeqCst);
+        state.running -= 1;
+        self.changed.notify_all();
+        let mut state = self.changed.wait_while(state, |now| now.is_held).unwrap();
+        state.running += 1;
+    }
+
+    fn safe_point(&self, word: &AtomicU64) -> bool {
+        if !self.asked.load(Ordering::SeqCst) {
+            return false;
+        }
+        let state = self.state.lock().unwrap();
+        let held = state.is_held;
+        if held {
+            self.stand_still(state, word);
+        }
+        held
+    }
+
+    fn stop(&self, word: &AtomicU64) -> Stop {
+        let mut state = self.state.lock().unwrap();
+        if state.running == 0 {
+            // The test does not say when its processors run.
+            return Stop::Refused;
+        }
+        if state.is_held {
+            self.stand_still(state, word);
+            return Stop::Busy;
+        }
+        word.store(0, Ordering::SeqCst);
+        state.is_held = true;
+        self.asked.store(true, Ordering::SeqCst);
+        drop(
+            self.changed
+                .wait_while(state, |now| now.running > 1)
+                .unwrap(),
+        );
+        Stop::Done
+    }
+
+    fn resume(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.is_held = false;
+        self.asked.store(false, Ordering::SeqCst);
+        self.changed.notify_all();
+    }
+}
+
 pub struct Simulation {
     kind: Kind,
     memory: Vec<AtomicU64>,
@@ -72,6 +151,10 @@ pub struct Simulation {
     time: AtomicU64,
     /// What the program has in registers, stacks and globals.
     pub roots: Mutex<Vec<u64>>,
+    /// What the thread on each processor has in registers and on its stack.
+    pub known: [Mutex<Vec<u64>>; PROCESSORS],
+    /// Stops all processors but one.
+    world: World,
     /// Bytes that the heap copied.
     pub copied: AtomicU64,
     /// Bytes that the heap cleared.
@@ -108,6 +191,8 @@ impl Simulation {
             time: AtomicU64::new(0),
             hurries: AtomicU64::new(0),
             roots: Mutex::default(),
+            known: Default::default(),
+            world: World::default(),
             copied: AtomicU64::new(0),
             cleared: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
@@ -139,6 +224,25 @@ impl Simulation {
     /// Up to which epoch a processor has flushed.
     pub fn flushed_word(&self, processor: usize) -> u64 {
         self.epochs[processor].load(Ordering::SeqCst)
+    }
+
+    /// The calling thread's processor begins to run.
+    pub fn join(&self) {
+        self.world.join();
+    }
+
+    /// The processor runs no more.
+    pub fn leave(&self) {
+        self.world.leave(self.processor_word());
+    }
+
+    /// Stands still while another thread wants it; called outside of the heap.
+    pub fn safe_point(&self) {
+        self.world.safe_point(self.processor_word());
+    }
+
+    fn processor_word(&self) -> &AtomicU64 {
+        &self.epochs[PROCESSOR.get()]
     }
 
     /// Lets time pass.
@@ -326,8 +430,24 @@ unsafe impl Machine for Simulation {
         std::thread::sleep(std::time::Duration::from_micros(20));
     }
 
-    fn roots(&self, visit: impl FnMut(u64)) -> bool {
-        self.roots.lock().unwrap().iter().copied().for_each(visit);
+    fn stop(&self) -> Stop {
+        self.world.stop(self.processor_word())
+    }
+
+    fn resume(&self) {
+        self.world.resume();
+    }
+
+    fn roots(&self, mut visit: impl FnMut(u64)) -> bool {
+        self.roots
+            .lock()
+            .unwrap()
+            .iter()
+            .copied()
+            .for_each(&mut visit);
+        for known in &self.known {
+            known.lock().unwrap().iter().copied().for_each(&mut visit);
+        }
         true
     }
 

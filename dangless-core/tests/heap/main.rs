@@ -9,3 +9,4 @@ mod processors;
 mod program;
 mod random;
 mod reclaim;
+mod stopping;

@@ -16,6 +16,11 @@ pub(super) const CASES: &[Program] = &[
         endless,
     ),
     (
+        "reclaim::threads",
+        Origin::Source("endless_threads.c", Linking::Static),
+        endless_threads,
+    ),
+    (
         "allocator::glibc",
         Origin::Recipe("glibc-malloc"),
         glibc_malloc,
@@ -41,6 +46,20 @@ fn glibc_malloc(ground: &Ground) -> Result<Vec<Step>, BuildError> {
         step
     };
     Ok(names.lines().map(step).collect())
+}
+
+/// The same with several threads.
+fn endless_threads(ground: &Ground) -> Result<Vec<Step>, BuildError> {
+    let amounts = [
+        ground.amount(50_000, 2000),
+        "2".to_owned(),
+        ground.amount(20_000, 5000),
+    ];
+    let mut step = ground.run_it(&amounts.each_ref().map(String::as_str));
+    step.options = ["--alias-size", "4G", "--stack-depth", "0"]
+        .map(str::to_owned)
+        .to_vec();
+    Ok(vec![step])
 }
 
 /// A program that uses up its addresses many times.

@@ -7,11 +7,12 @@
 //! while the lock is held.
 
 use super::area::Area;
+use super::halt::Known;
 use super::run::End;
 use crate::signals::kick;
 use dangless_core::abi::area::VcpuArea;
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,8 @@ pub struct Member {
     flushed: AtomicU64,
     /// Whether its processor runs program or runtime, or may at any time: see [`Crew::work`].
     working: AtomicBool,
+    /// What it has in registers while it rests.
+    pub(super) known: Known,
 }
 
 impl Member {
@@ -73,6 +76,11 @@ impl Member {
         self.working.load(Ordering::SeqCst)
     }
 
+    /// It works although all are held: it is the one that holds them.
+    pub(super) fn resume_work(&self) {
+        self.working.store(true, Ordering::SeqCst);
+    }
+
     /// The thread's processor has left the guest.
     pub fn leave_guest(&self) {
         self.inside.store(OUTSIDE, Ordering::SeqCst);
@@ -91,6 +99,8 @@ pub struct Crew {
     era: AtomicU64,
     /// Whether threads that rest must not begin to work.
     held: AtomicBool,
+    /// Children that run in the program's memory.
+    lent: AtomicU32,
     /// Whether the program ends; signal handlers look at it.
     stop: AtomicBool,
     end: Mutex<Option<End>>,
@@ -115,6 +125,7 @@ impl Crew {
             // A processor that was idle may remember anything.
             flushed: AtomicU64::new(OUTSIDE),
             working: AtomicBool::new(false),
+            known: Known::nothing(),
         });
         members.push(Arc::clone(&member));
         let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,9 +170,18 @@ impl Crew {
     }
 
     /// Waits until every thread but `own` rests, and holds them there until
-    /// [`Self::release`].
+    /// [`Self::release`]; `own` rests, too.
     pub(super) fn hold(&self, own: &Member) {
-        self.held.store(true, Ordering::SeqCst);
+        while !self.try_hold(own) {
+            std::thread::sleep(PATIENCE / 10);
+        }
+    }
+
+    /// As [`Self::hold`]; answers `false` at once where another holds them.
+    pub(super) fn try_hold(&self, own: &Member) -> bool {
+        if self.held.swap(true, Ordering::SeqCst) {
+            return false;
+        }
         loop {
             let mut all = true;
             for other in self.members().iter().filter(|other| other.id != own.id) {
@@ -173,7 +193,7 @@ impl Crew {
                 }
             }
             if all {
-                return;
+                return true;
             }
             std::thread::sleep(PATIENCE / 10);
         }
@@ -184,12 +204,29 @@ impl Crew {
         self.held.store(false, Ordering::SeqCst);
     }
 
+    /// A child runs in the program's memory from now on, while its parent stands still.
+    pub(super) fn lend(&self) {
+        self.lent.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Ends what [`Self::lend`] began.
+    pub(super) fn take_back(&self) {
+        self.lent.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether any child runs in the program's memory.
+    pub(super) fn is_lending(&self) -> bool {
+        self.lent.load(Ordering::SeqCst) != 0
+    }
+
     /// Makes the copy in a forked child the child's own: its threads, which exist in the parent
     /// only, are taken out, and it does not end.
     pub(super) fn revive(&self) -> Vec<Arc<Member>> {
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         *end = None;
         self.stop.store(false, Ordering::SeqCst);
+        // Its own child, if it was one, is its parent's business.
+        self.lent.store(0, Ordering::SeqCst);
         std::mem::take(&mut *self.members())
     }
 

@@ -200,6 +200,7 @@ impl Thread {
     }
 
     fn lend(&mut self, request: &CloneRequest, state: &State, mask: u64) -> Result<i64, Errno> {
+        let program = Arc::clone(&self.program);
         let calls = self.calls.clone();
         let shared = self.lend_shared_state();
         let (fs_base, was_child, was_lent) = (self.fs_base, self.is_child, self.is_lent);
@@ -210,10 +211,12 @@ impl Thread {
             mask,
         };
         let flags = request.flags & OF_THE_HOST | request.exit_signal as u64;
+        program.crew.lend();
         // SAFETY: the child starts on this stack, below all that this function uses of it, in a
         // function that never returns; until it is gone this thread stands still. `loan` and
         // `pidfd` outlive it.
         let child = unsafe { vfork(flags, &mut pidfd, &mut loan) };
+        program.crew.take_back();
         self.give_back_shared_state(shared);
         self.calls = calls;
         self.fs_base = fs_base;
@@ -231,6 +234,7 @@ impl Thread {
         if let Err(error) = self.processor.vcpu.set_state(state) {
             self.broken = Some(End::Broken(error.to_string()));
         }
+        self.note_registers(&self.processor.vcpu.registers());
         if child < 0 {
             return Err(Errno(i32::try_from(-child).unwrap_or(libc::EAGAIN)));
         }

@@ -23,7 +23,7 @@
 //! | [`fork`], [`revive`] | child processes |
 //! | [`tick`] | the bound on queued revocations |
 //! | [`epoch`] | memory that waits until every processor has flushed |
-//! | [`roots`] | where the program may hold pointers |
+//! | [`roots`], [`halt`] | where the program may hold pointers, and stopping its threads to see |
 //! | [`trial`] | how the machine behaves on this host |
 
 pub mod area;
@@ -37,6 +37,7 @@ pub mod exception;
 mod farewell;
 pub mod fork;
 mod frame;
+mod halt;
 pub mod host;
 mod limits;
 pub mod link;

@@ -70,6 +70,12 @@ impl Thread {
                 0
             }
             Some(Request::Roots) => self.roots(first),
+            Some(Request::Words) => self.root_words(first),
+            Some(Request::Stop) => self.halt_others(),
+            Some(Request::Resume) => {
+                self.let_others_go();
+                0
+            }
             Some(Request::Panic) => {
                 let text = self.runtime_text(first, second);
                 return Err(End::Broken(format!("the runtime gave up: {text}")));

@@ -66,6 +66,7 @@ impl Thread {
     pub(super) fn run(&mut self) -> End {
         self.program.crew.work(&self.member);
         let end = self.serve();
+        self.let_others_go();
         Crew::rest(&self.member);
         self.stopped(end)
     }
@@ -117,13 +118,10 @@ impl Thread {
     pub(super) fn drain_queue(&mut self) -> Result<(), End> {
         let at = self.processor.vcpu.registers().rip;
         let in_runtime = (layout::RUNTIME_START..layout::RUNTIME_END).contains(&at);
-        if self.program.crew.is_held() {
-            if in_runtime {
-                self.want_checkpoint(true);
-            } else {
-                Crew::rest(&self.member);
-                self.program.crew.work(&self.member);
-            }
+        match (self.program.crew.is_held(), in_runtime) {
+            (true, true) => self.want_checkpoint(true),
+            (true, false) => self.stand_still()?,
+            (false, _) => {}
         }
         let waiting = self
             .processor
@@ -168,6 +166,7 @@ impl Thread {
             registers.r9,
         ];
         let flushed = self.go_outside();
+        self.note_registers(&registers);
         Crew::rest(&self.member);
         slot::with(slot::Slot::take_kick);
         let outcome = self.dispatch(registers.rax, arguments);

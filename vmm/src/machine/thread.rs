@@ -42,6 +42,10 @@ pub struct Thread {
     pub(super) repeats: u32,
     /// An upcall that failed inside a system call ends the program after it.
     pub(super) broken: Option<End>,
+    /// Whether it holds all other threads, for the heap's search.
+    pub(super) halts: bool,
+    /// Words that the search was told.
+    pub(super) words: Vec<u64>,
 }
 
 impl Thread {
@@ -96,8 +100,11 @@ impl Thread {
             last_fault: (0, 0),
             repeats: 0,
             broken: None,
+            halts: false,
+            words: Vec::new(),
         };
         thread.register();
+        thread.note_registers(&thread.processor.vcpu.registers());
         thread
     }
 
