@@ -143,6 +143,7 @@ impl Heap {
                 batch.add(number).write(None);
             }
             (&raw mut (*heap).next_orphan).write(None);
+            (&raw mut (*heap).next_made).write(None);
         }
     }
 }

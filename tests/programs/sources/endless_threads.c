@@ -5,6 +5,7 @@
 // meanwhile, and one waits in a system call. The arguments: allocations of each thread, rounds,
 // objects that are made and freed around each dangling pointer.
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,6 +34,11 @@ static int careless;
 static _Atomic uintptr_t stale[64];
 static _Atomic int taken;
 static _Atomic int finished;
+
+// The same pointers as they are, until each is where it is to be kept, and how many threads have
+// seen to that.
+static volatile uintptr_t visible[64];
+static _Atomic int ready;
 
 static struct item *_Atomic passed[THREADS];
 static __thread volatile uintptr_t kept_in_thread;
@@ -66,7 +72,9 @@ static uintptr_t dangling(size_t size) {
     if (at == NULL)
         fail("no memory", at);
     uintptr_t hidden = HIDDEN(at);
-    stale[atomic_fetch_add(&taken, 1)] = hidden;
+    int number = atomic_fetch_add(&taken, 1);
+    visible[number] = (uintptr_t)at;
+    stale[number] = hidden;
     free(at);
     // Until nothing around it is left either.
     void *volatile other;
@@ -129,11 +137,12 @@ static void *hold_in_registers(void *argument) {
                      "not %1\n"
                      "movq %1, %%xmm9\n"
                      "xor %1, %1\n"
+                     "lock incl (%3)\n"
                      "1: pause\n"
                      "cmpl $0, (%2)\n"
                      "je 1b\n"
                      : "+r"(one), "+r"(other)
-                     : "r"(&finished)
+                     : "r"(&finished), "r"(&ready)
                      : "xmm9", "memory", "cc");
     return (void *)(one ^ on_stack ^ here ^ there);
 }
@@ -145,9 +154,10 @@ static void *hold_in_call(void *argument) {
     char byte;
     long got;
     __asm__ volatile("not %1\n"
+                     "lock incl (%6)\n"
                      "syscall"
                      : "=a"(got), "+r"(one)
-                     : "a"(0L), "D"((long)ends[0]), "S"(&byte), "d"(1L)
+                     : "a"(0L), "D"((long)ends[0]), "S"(&byte), "d"(1L), "r"(&ready)
                      : "rcx", "r11", "memory");
     if (got != 1)
         fail("read", NULL);
@@ -181,6 +191,10 @@ int main(int argc, char **argv) {
     hold_in_epoll(epoll, event);
     pthread_create(&holders[0], NULL, hold_in_registers, NULL);
     pthread_create(&holders[1], NULL, hold_in_call, ends);
+    while (ready != 2)
+        sched_yield();
+    for (int i = 0; i < taken; i++)
+        visible[i] = 0;
     for (long round = 0; round < rounds; round++) {
         for (long i = 0; i < THREADS; i++)
             if (pthread_create(&threads[i], NULL, work, (void *)i) != 0)
