@@ -14,7 +14,7 @@ use crate::address::GuestPhysical;
 const MOST_WINDOWS: u32 = 640;
 
 /// Most directories that map nothing but one chunk.
-pub const MOST_TURNS: usize = 8;
+pub const MOST_TURNS: usize = 32;
 
 /// Where a chunk is in its life; changes under the lock of its class's shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

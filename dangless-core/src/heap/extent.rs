@@ -148,6 +148,7 @@ impl<M: Machine> Space<M> {
         extent.size.store(size, Ordering::Relaxed);
         extent.blocks.store(blocks, Ordering::Relaxed);
         extent.live.store(1, Ordering::Release);
+        self.windows.note_opened(first, blocks);
         for number in first..first + blocks {
             if let Some(window) = self.windows.record(&self.machine, number) {
                 window.publish_extent(extent);

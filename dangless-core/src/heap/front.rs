@@ -447,7 +447,7 @@ impl<M: Machine> Space<M> {
         self.settle_chunk(chunk);
     }
 
-    fn end_session(&self, front: &mut Front) {
+    pub(super) fn end_session(&self, front: &mut Front) {
         if let (Some(chunk), 1..) = (front.chunk, front.lines) {
             // Whatever is still an object of the session's windows was handed out.
             let end = front.session | u64::from(u32::MAX);
@@ -500,6 +500,7 @@ impl<M: Machine> Space<M> {
             let next = group.first_column + group.columns;
             chunk.fresh.store(next, Ordering::Relaxed);
         }
+        self.windows.note_opened(first, group.columns.into());
         let mut mask = 0;
         let mut taken = 0;
         for column in 0..group.columns {

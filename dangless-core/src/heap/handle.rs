@@ -19,6 +19,8 @@ pub unsafe trait Record {}
 unsafe impl Record for AtomicU64 {}
 // SAFETY: an atomic is one.
 unsafe impl Record for core::sync::atomic::AtomicU32 {}
+// SAFETY: an atomic is one.
+unsafe impl Record for core::sync::atomic::AtomicU16 {}
 
 /// Points to a record in metadata memory.
 pub struct Handle<T: Record> {

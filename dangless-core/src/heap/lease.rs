@@ -117,7 +117,7 @@ impl<M: Machine> Space<M> {
         if open > (class.columns / SURVIVORS).max(1) || !self.can_lease(class) {
             return;
         }
-        let Some(mut lease) = front.lease.or_else(|| self.new_lease()) else {
+        let Some(mut lease) = front.lease.or_else(|| self.new_lease(class)) else {
             return;
         };
         lease.open = false;
@@ -135,9 +135,10 @@ impl<M: Machine> Space<M> {
         front.lease = Some(lease);
     }
 
-    fn new_lease(&self) -> Option<Lease> {
+    fn new_lease(&self, class: &Class) -> Option<Lease> {
         let bytes = GIBIBYTE * LARGE_PAGE_SIZE;
         let gibibyte = self.reserve_windows(GIBIBYTE, bytes)?;
+        self.count_unused(GIBIBYTE - u64::from(turns(class) * class.columns));
         let at = self.windows.address(gibibyte);
         let _one_at_a_time = self.directories.lock();
         let slot = self.mapper().entry_for(at, Level::Pointers).ok()?;
@@ -197,6 +198,12 @@ impl<M: Machine> Space<M> {
         class.groups().find(|&group| {
             lease.groups & bit_of(class, group) == 0 && chunk.is_worth_windows(class, group)
         })
+    }
+
+    /// The first window of the front's lease, if it is open and still closes with one store.
+    pub(super) fn lease_start(&self, front: &Front, class: &Class) -> Option<u64> {
+        let lease = front.lease.filter(|lease| lease.open)?;
+        (self.load(lease.slot) & Entry::SHARED != 0).then(|| lease.first(class))
     }
 
     /// Notes that the group's windows were opened in the front's lease.

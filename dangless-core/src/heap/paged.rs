@@ -288,6 +288,7 @@ impl<M: Machine> Space<M> {
         };
         window.set_table(Some(table));
         window.set_live_count(PAGES_PER_LARGE as u32);
+        self.windows.note_opened(number, 1);
         window.publish_paged(ledger);
         self.store(slot, Entry::table(table).bits());
         Some(())

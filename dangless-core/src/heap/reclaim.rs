@@ -33,7 +33,7 @@ use super::lock::SpinLock;
 use super::machine::{Machine, Stop};
 use super::object::Object;
 use super::space::{Heap, Space};
-use super::window::{bit_of, Use, Window, RECORD_SIZE};
+use super::window::{bit_of, Use, Window, GROUP, RECORD_SIZE};
 use crate::address::{GuestVirtual, LARGE_PAGE_SIZE};
 use crate::paging::{Entry, Flush, Level, TableMemory};
 
@@ -158,6 +158,11 @@ impl<M: Machine> Space<M> {
             None => u64::from(self.reclaim.short.swap(true, Ordering::Relaxed)),
         };
         found
+    }
+
+    /// Counts windows that were reserved and will never be opened as not used.
+    pub(super) fn count_unused(&self, windows: u64) {
+        self.reclaim.used.fetch_sub(windows, Ordering::Relaxed);
     }
 
     /// Windows from the first of `looks` runs that has them.
@@ -357,7 +362,7 @@ impl<M: Machine> Space<M> {
         }
         self.mark_shared(&marks);
         for number in 0..count {
-            let Some(window) = self.windows.record(&self.machine, number) else {
+            let Some(window) = self.windows.opened(&self.machine, number) else {
                 continue;
             };
             match window.used_as() {
@@ -399,7 +404,7 @@ impl<M: Machine> Space<M> {
 
     /// The extent that the window is part of, and whether it is its first.
     fn extent_at(&self, number: u64) -> Option<(Handle<Extent>, bool)> {
-        let extent = self.windows.record(&self.machine, number)?.extent()?;
+        let extent = self.windows.opened(&self.machine, number)?.extent()?;
         let start = GuestVirtual(extent.start.load(Ordering::Relaxed));
         Some((extent, self.windows.number_of(start) == Some(number)))
     }
@@ -458,6 +463,11 @@ impl<M: Machine> Space<M> {
             for number in (first..end).rev() {
                 self.clear_record(number);
             }
+            let mut group = first.next_multiple_of(GROUP);
+            while group + GROUP <= end {
+                self.windows.note_cleared(group);
+                group += GROUP;
+            }
             if self.link_run(first, end - first, *head).is_some() {
                 *head = first + 1;
                 found += end - first;
@@ -471,7 +481,7 @@ impl<M: Machine> Space<M> {
 
     /// Forgets what a window was.
     fn clear_record(&self, number: u64) {
-        let Some(window) = self.windows.record(&self.machine, number) else {
+        let Some(window) = self.windows.opened(&self.machine, number) else {
             return;
         };
         if let Some((extent, true)) = self.extent_at(number) {

@@ -32,6 +32,8 @@ const RENEWAL: u32 = 16;
 const PAGES_PER_FAULT: u32 = 2;
 /// Bytes freed between two looks at the clock.
 pub const LOOK: i64 = 64 << 10;
+/// A system call ends leases early when one in so many of the chunk's objects was handed out.
+const SPENT: u32 = 8;
 /// Bytes of a window that may be freed between two looks at it.
 const MARGIN: i64 = 16 << 10;
 /// Most objects.
@@ -324,6 +326,8 @@ impl<M: Machine> Space<M> {
     /// Finishes every queued revocation that there is run time for, when it is called by a clock.
     pub fn tick(&self, heap: &mut Heap) {
         if self.is_bounded || self.budget.allows(self.machine.now()) {
+            // The clock cannot spend addresses faster than it ticks.
+            self.renew_leases(heap, u32::MAX);
             self.drain(heap);
         } else if self.epochs.are_needed() {
             self.catch_up();
@@ -337,6 +341,7 @@ impl<M: Machine> Space<M> {
             self.catch_up();
         }
         let began = self.machine.now();
+        self.renew_leases(heap, SPENT);
         let mut faults = self.drain_once(heap);
         if self.queue.head.load(Ordering::Relaxed) != 0 {
             // Fronts that were given up have left windows to close.

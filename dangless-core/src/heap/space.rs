@@ -169,6 +169,12 @@ impl<M: Machine> Space<M> {
         if detect {
             depot.open(&machine, &arena, &blocks).ok_or(OutOfMemory)?;
         }
+        let tops = arena
+            .allocate(&machine, &blocks, windows.tops_size())
+            .and_then(|at| pointer(&machine, at))
+            .ok_or(OutOfMemory)?;
+        // SAFETY: a zeroed piece of metadata memory of the size that is wanted, used for this alone.
+        windows.keep_tops(unsafe { Handle::new(tops) });
         Ok(Self {
             detect,
             stack_depth: config.stack_depth as usize,

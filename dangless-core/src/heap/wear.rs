@@ -8,12 +8,12 @@
 use core::sync::atomic::Ordering;
 
 use super::chunk::Chunk;
-use super::class::column_of_order;
+use super::class::{column_of_order, Class, CLASSES};
 use super::front::Front;
 use super::handle::Handle;
 use super::machine::Machine;
 use super::space::{Heap, Space};
-use super::window::Window;
+use super::window::{Use, Window};
 
 impl<M: Machine> Space<M> {
     /// Lets go of the window's column, if one of this thread's fronts hands it out and none of its
@@ -42,6 +42,65 @@ impl<M: Machine> Space<M> {
         if front.is_worn() {
             self.abandon(front, chunk, number);
         }
+    }
+
+    /// Ends the leases of this thread in which nothing is live and at least one in `share` of the
+    /// chunk's objects was handed out: one store revokes all their objects, where edits would take the
+    /// lease apart. What was not handed out loses its addresses.
+    pub(super) fn renew_leases(&self, heap: &mut Heap, share: u32) {
+        for number in 0..CLASSES {
+            let front = &mut heap.fronts[number];
+            let (Some(first), Some(chunk)) =
+                (self.lease_start(front, self.class(number)), front.chunk)
+            else {
+                continue;
+            };
+            let class = self.class(number);
+            let gone = self.gone_in_lease(front, chunk, class, first);
+            if gone.is_some_and(|gone| gone > 0 && gone >= class.objects / share) {
+                self.abandon(front, chunk, number);
+                self.end_session(front);
+                self.end_lease(heap, number);
+                heap.fronts[number].is_calm = true;
+            }
+        }
+    }
+
+    /// How many objects of the lease, whose first window is `first`, were handed out and freed;
+    /// `None` if some are live.
+    fn gone_in_lease(
+        &self,
+        front: &Front,
+        chunk: Handle<Chunk>,
+        class: &Class,
+        first: u64,
+    ) -> Option<u32> {
+        let mut gone = 0;
+        for number in first..first + u64::from(class.columns) {
+            let Some(window) = self.windows.opened(&self.machine, number) else {
+                continue;
+            };
+            if window.used_as() != Use::Column {
+                continue;
+            }
+            let column = column_of_order(window.key.load(Ordering::Relaxed));
+            let unused: u32 = match front.serves(window, column) {
+                Some(_) => {
+                    let first = front.first_unused(chunk, column);
+                    unused(window, first).iter().map(ones).sum()
+                }
+                None => 0,
+            };
+            if window.live_count() != unused {
+                return None;
+            }
+            let served = window
+                .served
+                .iter()
+                .map(|word| word.load(Ordering::Relaxed));
+            gone += served.map(u64::count_ones).sum::<u32>() - unused;
+        }
+        Some(gone)
     }
 
     /// Gives up a session, whatever it has left.

@@ -1,7 +1,11 @@
 //! The window table: one record for every 2 MiB of the alias region.
 //!
 //! A record is written once, when its window opens, and then changes only in the ways that its
-//! fields name, until the window is reclaimed. A record that was not written since is zero.
+//! fields name, until the window is reclaimed. A record that was not written since is zero, but for
+//! the links of `reclaim`.
+//!
+//! Windows come in *groups* of neighbours, of which a *top* says how many, from the first on, may have
+//! been opened: of many few are, and memory of the table that is read is memory that is used.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, AtomicU8, Ordering};
@@ -267,6 +271,9 @@ pub fn is_set(bits: &[AtomicU64; 8], position: u32) -> bool {
     bits[word].load(Ordering::Acquire) & mask != 0
 }
 
+/// Windows of a group.
+pub const GROUP: u64 = 512;
+
 /// The alias region cut into windows, and the count of those in use.
 pub struct Windows {
     start: GuestVirtual,
@@ -274,6 +281,8 @@ pub struct Windows {
     count: u64,
     /// First window never used.
     next: AtomicU64,
+    /// The tops of the groups.
+    tops: Link<AtomicU16>,
 }
 
 impl Windows {
@@ -286,7 +295,61 @@ impl Windows {
             start,
             count: count.min(u64::from(u32::MAX)),
             next: AtomicU64::new(0),
+            tops: Link::empty(),
         }
+    }
+
+    /// Bytes that the tops take.
+    #[must_use]
+    pub const fn tops_size(&self) -> u64 {
+        self.count.div_ceil(GROUP) * 2
+    }
+
+    /// Has the tops kept here, in a zeroed array of [`Self::tops_size`].
+    pub fn keep_tops(&self, at: Handle<AtomicU16>) {
+        self.tops.set(Some(at));
+    }
+
+    fn top(&self, group: u64) -> Option<Handle<AtomicU16>> {
+        let tops = self.tops.get()?;
+        // SAFETY: there is a top for each group of the region.
+        (group < self.count.div_ceil(GROUP)).then(|| unsafe { tops.element(group as usize) })
+    }
+
+    /// Notes that windows are about to be opened.
+    pub fn note_opened(&self, first: u64, count: u64) {
+        let mut at = first;
+        while at < first + count {
+            let group = at / GROUP;
+            let end = ((group + 1) * GROUP).min(first + count);
+            if let Some(top) = self.top(group) {
+                top.fetch_max((end - group * GROUP) as u16, Ordering::AcqRel);
+            }
+            at = end;
+        }
+    }
+
+    /// How many windows of the group that holds window `number`, from its first on, may have been
+    /// opened since it was last cleared.
+    #[must_use]
+    pub fn opened_in_group(&self, number: u64) -> u64 {
+        let top = self.top(number / GROUP);
+        top.map_or(GROUP, |top| top.load(Ordering::Acquire).into())
+    }
+
+    /// Notes that all records of the group that starts with window `first` have been cleared.
+    pub fn note_cleared(&self, first: u64) {
+        if let Some(top) = self.top(first / GROUP) {
+            top.store(0, Ordering::Release);
+        }
+    }
+
+    /// The record of a window that may have been opened; `None` if it has not.
+    #[must_use]
+    pub fn opened(&self, machine: &impl Machine, number: u64) -> Option<Handle<Window>> {
+        (number % GROUP < self.opened_in_group(number))
+            .then(|| self.record(machine, number))
+            .flatten()
     }
 
     /// Takes `count` windows in a row for good, the first at a multiple of `align` bytes.
