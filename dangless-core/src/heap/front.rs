@@ -73,8 +73,11 @@ pub struct Front {
     /// Windows reserved for this front, `reserved` of them, the next one first.
     reserve: u64,
     reserved: u64,
-    /// The last session was over the same chunk and was used up, nothing of it let go of before.
+    /// The last session was over the same chunk, and was used up or let go of because nothing of it was
+    /// live.
     pub(super) is_calm: bool,
+    /// Something of the session was let go of because nothing of it was live.
+    pub(super) spared: bool,
     /// Addresses over the whole chunk, or for the next chunk.
     pub(super) lease: Option<Lease>,
     /// Windows that an edit is due for, all in the queue: the first `due_count`.
@@ -123,6 +126,7 @@ impl Front {
         reserve: 0,
         reserved: 0,
         is_calm: false,
+        spared: false,
         lease: None,
         due: [0; DUE],
         due_count: 0,
@@ -452,7 +456,8 @@ impl<M: Machine> Space<M> {
             // Whatever is still an object of the session's windows was handed out.
             let end = front.session | u64::from(u32::MAX);
             chunk.cursor.store(end, Ordering::Release);
-            front.is_calm = front.next_line == front.lines && front.mask == front.opened;
+            let used_up = front.next_line == front.lines && front.mask == front.opened;
+            front.is_calm = used_up || front.spared;
         }
         front.mask = 0;
         front.line = 0;
@@ -546,6 +551,7 @@ impl<M: Machine> Space<M> {
         front.session = session;
         front.zero = unused || self.zero_on_free;
         front.ledger = ledger;
+        front.spared = false;
         front.next_line = 0;
         front.lines = class.lines(group.columns);
         front.down = class.down;

@@ -37,6 +37,7 @@ impl<M: Machine> Space<M> {
             return;
         }
         front.drop_column(chunk, column);
+        front.spared = true;
         // The window is about to be edited, which closes it.
         let _ = self.trim(window, chunk, number, first);
         if front.is_worn() {
