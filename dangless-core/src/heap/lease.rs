@@ -100,10 +100,11 @@ impl Spares {
 }
 
 impl<M: Machine> Space<M> {
-    /// Whether leases may be used at all, for objects of this class. Where stacks are recorded
-    /// windows are edited one by one as soon as there is time.
+    /// Whether leases may be used at all, for objects of this class: what is freed of one waits for its
+    /// end, or for a drain.
     fn can_lease(&self, class: &Class) -> bool {
         self.machine.directory_edits_are_immediate()
+            && !self.budget.is_unlimited()
             && self.machine.flushes_reach_all()
             && class.pages == 1
             && (FEWEST_COLUMNS..=MOST_COLUMNS as u32).contains(&class.columns)

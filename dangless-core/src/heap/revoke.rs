@@ -32,6 +32,8 @@ const RENEWAL: u32 = 16;
 const PAGES_PER_FAULT: u32 = 2;
 /// Bytes freed between two looks at the clock.
 pub const LOOK: i64 = 64 << 10;
+/// Where fewer objects were freed from one tick to the next, each is revoked at once again.
+const FEW: u32 = 64;
 /// A system call ends leases early when one in so many of the chunk's objects was handed out.
 const SPENT: u32 = 8;
 /// Bytes of a window that may be freed between two looks at it.
@@ -170,7 +172,7 @@ impl<M: Machine> Space<M> {
             return;
         }
         if heap.credit < 0 {
-            if self.is_leased(heap, &freed) {
+            if heap.hurries && self.is_leased(heap, &freed) {
                 self.look_later(heap);
             } else if self.revoke_within_budget(heap, &freed) {
                 return;
@@ -204,6 +206,7 @@ impl<M: Machine> Space<M> {
         let now = self.machine.now();
         if !self.budget.is_unlimited() && !self.budget.allows(now) {
             self.look_later(heap);
+            heap.hurries = true;
             return false;
         }
         let dear = self.machine.directory_edits_are_immediate();
@@ -327,34 +330,53 @@ impl<M: Machine> Space<M> {
     pub fn tick(&self, heap: &mut Heap) {
         if self.is_bounded || self.budget.allows(self.machine.now()) {
             // The clock cannot spend addresses faster than it ticks.
-            self.renew_leases(heap, u32::MAX);
-            self.drain(heap);
+            let mut gone = self.renew_leases(heap, u32::MAX);
+            gone += self.drain_counting(heap);
+            if gone < FEW {
+                self.look_soon(heap);
+            }
         } else if self.epochs.are_needed() {
             self.catch_up();
             self.collect();
         }
     }
 
+    /// Has the clock looked at with the next free, and objects of leases revoked at once as others.
+    fn look_soon(&self, heap: &mut Heap) {
+        heap.hurries = false;
+        if heap.credit >= 0 {
+            self.queue.add(-1 - heap.credit);
+            heap.credit = -1;
+        }
+    }
+
     /// Finishes every queued revocation.
     pub fn drain(&self, heap: &mut Heap) {
+        self.drain_counting(heap);
+    }
+
+    /// As `drain`; answers how many objects were returned.
+    fn drain_counting(&self, heap: &mut Heap) -> u32 {
         if self.epochs.are_needed() {
             self.catch_up();
         }
         let began = self.machine.now();
-        self.renew_leases(heap, SPENT);
-        let mut faults = self.drain_once(heap);
+        let mut gone = self.renew_leases(heap, SPENT);
+        let mut faults = self.drain_once(heap, &mut gone);
         if self.queue.head.load(Ordering::Relaxed) != 0 {
             // Fronts that were given up have left windows to close.
-            faults += self.drain_once(heap);
+            faults += self.drain_once(heap, &mut gone);
         }
         if self.paged.has_queued() {
             self.drain_paged();
         }
         self.collect();
         self.budget.spend_on(began, self.machine.now(), faults);
+        gone
     }
 
-    fn drain_once(&self, heap: &mut Heap) -> u32 {
+    /// Answers how many faults the program will take because of it, and counts objects in `gone`.
+    fn drain_once(&self, heap: &mut Heap, gone: &mut u32) -> u32 {
         let dear = self.machine.directory_edits_are_immediate();
         let mut faults = 0;
         let mut next = self.queue.detach();
@@ -385,6 +407,11 @@ impl<M: Machine> Space<M> {
             flush.redeem(&self.machine);
             for place in &mut heap.batch[..used] {
                 if let Some(edited) = place.take() {
+                    *gone += edited
+                        .objects
+                        .iter()
+                        .map(|word| word.count_ones())
+                        .sum::<u32>();
                     self.return_objects(&edited);
                 }
             }

@@ -89,6 +89,8 @@ pub struct Heap {
     /// Bytes that can be freed before the clock is looked at; below zero while objects are revoked
     /// at once.
     pub(super) credit: i64,
+    /// Frees come faster than they can be revoked one by one.
+    pub(super) hurries: bool,
     /// The number of the stack without frames of thread `bare_thread`, or 0.
     bare_stack: StackId,
     bare_thread: u64,
@@ -109,6 +111,7 @@ impl Heap {
             pages: PageFront::EMPTY,
             slots: [Slots::EMPTY; CLASSES],
             credit: -1,
+            hurries: false,
             bare_stack: 0,
             bare_thread: 0,
             batch: [None; BATCH],
@@ -136,6 +139,7 @@ impl Heap {
             }
             (&raw mut (*heap).pages).write(PageFront::EMPTY);
             (&raw mut (*heap).credit).write(-1);
+            (&raw mut (*heap).hurries).write(false);
             (&raw mut (*heap).bare_stack).write(0);
             (&raw mut (*heap).bare_thread).write(0);
             let batch = (&raw mut (*heap).batch).cast::<Option<Edited>>();

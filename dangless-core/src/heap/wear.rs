@@ -48,7 +48,9 @@ impl<M: Machine> Space<M> {
     /// Ends the leases of this thread in which nothing is live and at least one in `share` of the
     /// chunk's objects was handed out: one store revokes all their objects, where edits would take the
     /// lease apart. What was not handed out loses its addresses.
-    pub(super) fn renew_leases(&self, heap: &mut Heap, share: u32) {
+    /// Answers how many objects these are.
+    pub(super) fn renew_leases(&self, heap: &mut Heap, share: u32) -> u32 {
+        let mut all = 0;
         for number in 0..CLASSES {
             let front = &mut heap.fronts[number];
             let (Some(first), Some(chunk)) =
@@ -58,13 +60,15 @@ impl<M: Machine> Space<M> {
             };
             let class = self.class(number);
             let gone = self.gone_in_lease(front, chunk, class, first);
-            if gone.is_some_and(|gone| gone > 0 && gone >= class.objects / share) {
+            if let Some(gone @ 1..) = gone.filter(|&gone| gone >= class.objects / share) {
+                all += gone;
                 self.abandon(front, chunk, number);
                 self.end_session(front);
                 self.end_lease(heap, number);
                 heap.fronts[number].is_calm = true;
             }
         }
+        all
     }
 
     /// How many objects of the lease, whose first window is `first`, were handed out and freed;
