@@ -1,6 +1,7 @@
 //! The documented coverage page is the one that the table makes.
 
 use dangless_vmm::syscalls::coverage::page;
+use dangless_vmm::syscalls::table::{all, entry::Service};
 use std::path::Path;
 
 #[test]
@@ -16,4 +17,16 @@ fn the_page_is_up_to_date() {
         "docs/syscalls.md is not what the table says: run \
          `DANGLESS_BLESS=1 cargo test -p dangless-vmm --test syscalls_coverage`"
     );
+}
+
+/// The program that compares every call with the host's knows every call that is served.
+#[test]
+fn every_served_call_is_compared_with_the_hosts() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/every_call.c");
+    let source = std::fs::read_to_string(&path).expect("the source can be read");
+    for entry in all().filter(|entry| !matches!(entry.service, Service::Refuse { .. })) {
+        let tried = source.contains(&format!("CALL({}, ", entry.name));
+        let left_out = source.contains(&format!("\"{}\"", entry.name));
+        assert!(tried || left_out, "{} is not in every_call.c", entry.name);
+    }
 }

@@ -14,6 +14,9 @@ use dangless_core::abi::layout;
 use dangless_core::address::PAGE_SIZE;
 use std::ops::Range;
 
+/// As `MADV_DONTNEED`, of locked memory too; libc has no name for it.
+const MADV_DONTNEED_LOCKED: i32 = 24;
+
 /// A page-aligned range of application memory.
 fn range(at: u64, length: u64) -> Result<Range<u64>, Errno> {
     let length = length
@@ -43,6 +46,12 @@ impl Thread {
             offset,
         } = request;
         let kind = flags & libc::MAP_TYPE;
+        // SAFETY: asks about a descriptor; no memory is involved.
+        let mode = unsafe { libc::fcntl(descriptor, libc::F_GETFL) };
+        let closed = self.is_hidden(descriptor) || mode < 0 || mode & libc::O_PATH != 0;
+        if flags & libc::MAP_ANONYMOUS == 0 && closed {
+            return Err(Errno(libc::EBADF));
+        }
         let anonymous = flags & libc::MAP_ANONYMOUS != 0;
         let fixed = flags & (libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE) != 0;
         if kind != libc::MAP_PRIVATE
@@ -50,15 +59,11 @@ impl Thread {
             && kind != libc::MAP_SHARED_VALIDATE
             || length == 0
             || offset % PAGE_SIZE != 0
-            || protection & !KNOWN_PROTECTION & !(libc::PROT_GROWSDOWN | libc::PROT_GROWSUP) != 0
         {
             return Err(Errno(libc::EINVAL));
         }
         if length > layout::USER_END {
             return Err(Errno(libc::ENOMEM));
-        }
-        if !anonymous && self.is_hidden(descriptor) {
-            return Err(Errno(libc::EBADF));
         }
         if flags & libc::MAP_HUGETLB != 0 {
             return Err(Errno(libc::ENOMEM));
@@ -214,7 +219,11 @@ impl Thread {
         {
             return Err(Errno(libc::EINVAL));
         }
-        let old = range(at, old_length)?;
+        let old = match range(at, old_length) {
+            // Past the end of memory there is nothing.
+            Err(_) if at % PAGE_SIZE == 0 => return Err(Errno(libc::EFAULT)),
+            old => old?,
+        };
         let new_length = range(0, new_length)?.end;
         if !self.program.space.is_covered(&old) {
             return Err(Errno(libc::EFAULT));
@@ -306,7 +315,7 @@ impl Thread {
     }
 
     pub(super) fn advise_memory(&mut self, at: u64, length: u64, advice: i32) -> Result<(), Errno> {
-        if length == 0 {
+        if length == 0 && at % PAGE_SIZE == 0 {
             return Ok(());
         }
         let wanted = range(at, length)?;
@@ -328,7 +337,10 @@ impl Thread {
             | libc::MADV_HUGEPAGE
             | libc::MADV_NOHUGEPAGE
             | libc::MADV_COLD
-            | libc::MADV_PAGEOUT => {
+            | libc::MADV_PAGEOUT
+            | libc::MADV_POPULATE_READ
+            | libc::MADV_POPULATE_WRITE
+            | MADV_DONTNEED_LOCKED => {
                 for (host, bytes) in self.program.space.host_ranges(&wanted) {
                     // SAFETY: the range is guest memory inside the reservation; these advices
                     // change its contents at most, as the program asked.

@@ -397,15 +397,24 @@ fn no_call_breaks_the_vmm() {
     let cases = setting("DANGLESS_FUZZ_CASES", 20_000);
     let seed = setting("DANGLESS_FUZZ_SEED", 0x5eed_5eed_5eed_5eed);
     let place = Place::new();
+    // Set before there is a child, in which another test's thread may hold the hook's lock for ever.
+    let (page, parent, usual) = (
+        place.0 as usize,
+        std::process::id(),
+        std::panic::take_hook(),
+    );
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::process::id() == parent {
+            usual(panic);
+        } else {
+            Place(page as *mut u64).tell(&panic.to_string());
+        }
+    }));
     // SAFETY: the child only runs code that takes no lock another thread may have held, but for
     // the allocator's, which the C library frees in the child.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork: {}", std::io::Error::last_os_error());
     if child == 0 {
-        let page = place.0 as usize;
-        std::panic::set_hook(Box::new(move |panic| {
-            Place(page as *mut u64).tell(&panic.to_string());
-        }));
         let ended = std::panic::catch_unwind(|| {
             confine();
             run(seed, cases, &place);

@@ -73,4 +73,17 @@ impl Bounce {
         let filled = filled.min(self.length);
         memory.write(at, &self.bytes()[..filled])
     }
+
+    /// As [`scatter`](Self::scatter) of all, if anything is not as it stands in the original, which
+    /// may be read only.
+    ///
+    /// # Errors
+    /// The first address that cannot be written.
+    pub fn scatter_changes(&mut self, memory: &dyn UserMemory) -> Result<(), Fault> {
+        let mut now = vec![0; self.length];
+        if memory.read(self.at, &mut now).is_ok() && now == self.bytes() {
+            return Ok(());
+        }
+        self.scatter(memory, self.length)
+    }
 }

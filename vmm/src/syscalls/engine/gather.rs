@@ -101,7 +101,7 @@ impl Gather {
         access: Access,
     ) -> Result<(), Fault> {
         if length == 0 {
-            self.push(host::absent(at), 0);
+            self.push(host::absent(at, 0), 0);
             return Ok(());
         }
         match host::slices(memory, at, length, access) {
@@ -120,9 +120,9 @@ impl Gather {
                     for slice in memory.slices(GuestVirtual(at), usable, access)? {
                         self.push(slice.pointer as u64, slice.length as u64);
                     }
-                    self.push(host::absent(hole.0), length - usable);
+                    self.push(host::absent(hole.0, length - usable), length - usable);
                 } else {
-                    self.push(host::absent(at), length);
+                    self.push(host::absent(at, length), length);
                 }
                 Ok(())
             }

@@ -52,19 +52,29 @@ pub fn ask(number: i64, arguments: [u64; 6]) -> i64 {
     value
 }
 
-/// A host address that faults as the program's address `at`, where nothing usable is mapped, would.
+/// A host address that faults as the program's `length` bytes at `at`, where nothing usable is
+/// mapped, would: some calls look first whether memory is in the lower half at all.
 ///
 /// Null stays null: calls give it a meaning, and the VMM maps nothing there.
 #[must_use]
-pub fn absent(at: u64) -> u64 {
-    static FENCE: OnceLock<u64> = OnceLock::new();
-    const KERNEL: u64 = u64::MAX - PAGE_SIZE + 1;
+pub fn absent(at: u64, length: u64) -> u64 {
     if at == 0 {
         return 0;
     }
-    if at >= USER_END {
-        return KERNEL;
+    if in_user_range(at, length) {
+        fence()
+    } else {
+        KERNEL
     }
+}
+
+/// An address in the kernel's half.
+const KERNEL: u64 = u64::MAX - PAGE_SIZE + 1;
+
+/// A page of the host that nobody can read or write.
+#[must_use]
+pub fn fence() -> u64 {
+    static FENCE: OnceLock<u64> = OnceLock::new();
     *FENCE.get_or_init(|| {
         // SAFETY: a new private mapping that nothing can access; no memory of ours is replaced.
         let page = unsafe {

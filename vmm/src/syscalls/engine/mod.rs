@@ -44,6 +44,16 @@ pub fn forward_with(call: &mut Call<'_>, given: &[(usize, u64)]) -> Result<i64, 
     staging.collect(call, value)
 }
 
+/// The stop of a call of which something cannot be used, unless the kernel says something else first
+/// of the same call with `arguments`, with which it must not come to do anything.
+#[must_use]
+pub fn first_error(call: &Call<'_>, stop: Stop, arguments: [u64; 6]) -> Stop {
+    match (&stop, host::ask(call.entry.number, arguments)) {
+        (Stop::Errno(_), value) if value < 0 => Stop::Errno(-value as i32),
+        _ => stop,
+    }
+}
+
 /// The result of a call as a value or the error that it returned.
 ///
 /// # Errors

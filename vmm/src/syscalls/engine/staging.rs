@@ -122,10 +122,12 @@ impl Staging {
         if at == 0 {
             return Ok(0);
         }
-        if size != 8 {
-            return Err(Stop::Errno(libc::EINVAL));
+        // What cannot be read, or has another size, is the kernel's to refuse, in its order.
+        match call.read_u64(index, at) {
+            Ok(mask) if size == 8 => self.masks[0] = mask & mask::ALL,
+            Ok(_) | Err(Stop::Errno(_)) => return Ok(host::fence()),
+            Err(stop) => return Err(stop),
         }
-        self.masks[0] = call.read_u64(index, at)? & mask::ALL;
         self.has_mask = true;
         Ok(self.masks.as_ptr() as u64)
     }
@@ -135,12 +137,16 @@ impl Staging {
         if at == 0 {
             return Ok(0);
         }
-        let (mask, size) = (
-            call.read_u64(index, at)?,
-            call.read_u64(index, at.wrapping_add(8))?,
-        );
+        let pair: [u8; 16] = match call.read_array(index, at) {
+            Ok(pair) => pair,
+            // For the kernel to refuse, in its order.
+            Err(Stop::Errno(_)) => return Ok(host::fence()),
+            Err(stop) => return Err(stop),
+        };
+        let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
+        let (mask, size) = (word(&pair[..8]), word(&pair[8..]));
         self.masks[1] = self.mask(call, index, mask, size)?;
-        self.masks[2] = 8;
+        self.masks[2] = size;
         Ok(self.masks.as_ptr().wrapping_add(1) as u64)
     }
 
@@ -153,14 +159,20 @@ impl Staging {
             let word = |words: &[i32; 6], which: usize| words.get(which).copied().unwrap_or(0);
             match &mut self.held[index] {
                 Held::Nothing | Held::String(_) | Held::Read(_) => {}
-                Held::Copy(copy, filled, direction) => {
-                    let filled = match (*filled, *direction) {
-                        (_, Direction::InOut) => copy.length(),
-                        (Filled::WhenInterrupted, _) if value == -i64::from(libc::EINTR) => {
+                Held::Copy(copy, _, Direction::InOut) => {
+                    match copy.scatter_changes(call.memory()) {
+                        // An error is told as it is.
+                        Err(Fault::Unmapped(_)) if value < 0 => {}
+                        other => other.map_err(|fault| Call::stop(index, fault))?,
+                    }
+                }
+                Held::Copy(copy, filled, _) => {
+                    let filled = match (*filled, value) {
+                        (Filled::WhenInterrupted, value) if value == -i64::from(libc::EINTR) => {
                             copy.length()
                         }
                         (Filled::WhenInterrupted, _) => 0,
-                        (_, _) if value < 0 => 0,
+                        (_, ..0) => 0,
                         (Filled::Whole, _) => copy.length(),
                         (Filled::Result, _) => bounded(value, 1, copy.length())?,
                         (Filled::ResultItems(size), _) => bounded(value, size, copy.length())?,
@@ -198,7 +210,7 @@ impl Staging {
         follow: Follow,
     ) -> Result<u64, Stop> {
         let Some(mut path) = string(call, index, at, libc::ENAMETOOLONG)? else {
-            return Ok(host::absent(at));
+            return Ok(host::absent(at, 1));
         };
         let nofollow = libc::AT_SYMLINK_NOFOLLOW;
         let follows = match follow {
@@ -235,7 +247,7 @@ impl Staging {
     fn text(&mut self, call: &Call<'_>, index: usize, at: u64) -> Result<u64, Stop> {
         Ok(match string(call, index, at, libc::EINVAL)? {
             Some(text) => self.hold(index, Held::String(text)),
-            None => host::absent(at),
+            None => host::absent(at, 1),
         })
     }
 
@@ -269,8 +281,20 @@ impl Staging {
             Extent::Inner(least) => return self.versioned(call, index, at, least),
         };
         if at == 0 || length == 0 {
-            return Ok(host::absent(at));
+            return Ok(host::absent(at, length));
         }
+        // Where the kernel fills as much as it has, it does not mind how much more is offered.
+        let length = match from {
+            Some(which)
+                if block.filled == Filled::Result
+                    && host::in_user_range(at, 1)
+                    && !host::in_user_range(at, length) =>
+            {
+                host[which] = bounce::LARGEST;
+                bounce::LARGEST
+            }
+            _ => length,
+        };
         let access = match block.direction {
             Direction::In => Access::Read,
             Direction::Out | Direction::InOut => Access::Write,
@@ -290,10 +314,12 @@ impl Staging {
             // A buffer that is usable at its start may be long enough for what the kernel writes.
             Err(Fault::Unmapped(hole)) if from.is_some() && block.filled == Filled::Result => {
                 if hole.0 <= at {
-                    return Ok(host::absent(at));
+                    return Ok(host::absent(at, length));
                 }
             }
-            Err(Fault::Unmapped(_)) => return Ok(host::absent(at)),
+            // The kernel may not come to write.
+            Err(Fault::Unmapped(_)) if block.direction == Direction::InOut => {}
+            Err(Fault::Unmapped(_)) => return Ok(host::absent(at, length)),
         }
         if length > bounce::LARGEST {
             match (from, block.filled) {
@@ -303,8 +329,11 @@ impl Staging {
         }
         let mut copy = Bounce::new(at, length);
         if block.direction != Direction::Out {
-            copy.gather(call.memory())
-                .map_err(|fault| Call::stop(index, fault))?;
+            match copy.gather(call.memory()) {
+                Ok(()) => {}
+                Err(Fault::Unmapped(_)) => return Ok(host::absent(at, length)),
+                Err(fault) => return Err(Call::stop(index, fault)),
+            }
         }
         let held = match block.direction {
             Direction::In => Held::Read(copy),
@@ -350,7 +379,7 @@ impl Staging {
     ) -> Result<(), Stop> {
         let (at, word_at) = (call.argument(index), call.argument(length));
         let mut word = [0; 4];
-        host[index] = host::absent(at);
+        host[index] = host::absent(at, 1);
         match call.memory().read(GuestVirtual(word_at), &mut word) {
             Ok(()) => {}
             Err(Fault::Revoked(address)) if at != 0 => {
@@ -360,7 +389,7 @@ impl Staging {
                 });
             }
             Err(_) => {
-                host[length] = host::absent(word_at);
+                host[length] = host::absent(word_at, 4);
                 return Ok(());
             }
         }
@@ -414,8 +443,12 @@ impl Staging {
         let count = count.min(DESCRIPTOR_LIMIT);
         host[0] = count;
         let mut copy = Bounce::new(at, count.div_ceil(64) * 8);
-        copy.gather(call.memory())
-            .map_err(|fault| Call::stop(index, fault))?;
+        match copy.gather(call.memory()) {
+            Ok(()) => {}
+            // As above.
+            Err(Fault::Unmapped(_)) => return Ok(host::fence()),
+            Err(fault) => return Err(Call::stop(index, fault)),
+        }
         for (place, byte) in copy.bytes().iter().enumerate() {
             let mut bits = *byte;
             while bits != 0 {

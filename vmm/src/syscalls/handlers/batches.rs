@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// `struct mmsghdr`: a header and how much of the message moved.
 const ITEM: u64 = HEADER + 8;
+/// `MSG_CMSG_COMPAT`
+const COMPATIBLE: i32 = i32::MIN;
 /// The most messages in one call.
 const MOST: u64 = 1024;
 
@@ -16,6 +18,7 @@ const MOST: u64 = 1024;
 pub fn sendmmsg(call: &mut Call<'_>) -> Result<i64, Stop> {
     let flags = call.int(3);
     let mut done = 0;
+    open(call)?;
     for at in items(call) {
         let value = send_one(call, at, flags);
         match after(value, done) {
@@ -41,10 +44,12 @@ pub fn recvmmsg(call: &mut Call<'_>) -> Result<i64, Stop> {
     let deadline = deadline(call)?;
     let mut flags = call.int(3) & !libc::MSG_WAITFORONE;
     let mut done = 0;
+    open(call)?;
     for at in items(call) {
         let value = receive_one(call, at, flags);
         match after(value, done) {
             Step::Next => done += 1,
+            Step::End(result) if done == 0 => return result,
             Step::End(result) => {
                 leave(call, deadline)?;
                 return result;
@@ -58,8 +63,20 @@ pub fn recvmmsg(call: &mut Call<'_>) -> Result<i64, Stop> {
             break;
         }
     }
-    leave(call, deadline)?;
+    if done > 0 {
+        leave(call, deadline)?;
+    }
     Ok(done)
+}
+
+/// The descriptor is looked at before the messages, even if there are none.
+fn open(call: &Call<'_>) -> Result<(), Stop> {
+    let descriptor = call.descriptor(0)?;
+    if call.int(3) & COMPATIBLE != 0 {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
+    messages::kind(descriptor).map_err(Stop::Errno)?;
+    Ok(())
 }
 
 enum Step {
@@ -86,7 +103,7 @@ fn items(call: &Call<'_>) -> impl Iterator<Item = u64> {
 
 fn send_one(call: &Call<'_>, at: u64, flags: i32) -> Result<i64, Stop> {
     let header = read_header(call, at)?;
-    let segments = buffers(call, &header)?;
+    let segments = messages::sent(call, &header)?;
     let value = messages::send(call, &header, &segments, flags)?;
     if value >= 0 {
         call.write(1, at.wrapping_add(HEADER), &(value as u32).to_le_bytes())?;

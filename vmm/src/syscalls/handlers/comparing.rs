@@ -1,6 +1,7 @@
 //! `kcmp`: whether two processes share something. Only about the process itself: what others share
 //! may be a VMM's.
 
+use super::peering::own;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::host;
 
@@ -12,14 +13,11 @@ const EPOLL: i32 = 7;
 /// `kcmp`
 ///
 /// # Errors
-/// EPERM for other processes, EBADF, EINVAL.
+/// EPERM for other processes, ESRCH, EBADF, EINVAL.
 pub fn kcmp(call: &mut Call<'_>) -> Result<i64, Stop> {
     let threads = call.process.threads();
     for process in [call.int(0), call.int(1)] {
-        let own = u32::try_from(process) == Ok(std::process::id());
-        if !own && !threads.contains(&process) {
-            return Err(Stop::Errno(libc::EPERM));
-        }
+        own(process, &threads)?;
     }
     match call.int(2) {
         FILE => {

@@ -1,6 +1,6 @@
 //! `sendto` and `recvfrom`: messages of one buffer.
 
-use super::messages::{broken, check_whole};
+use super::messages::{broken, check_whole, socket_first};
 use crate::memory::user::Access;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::gather::{Gather, Segment};
@@ -17,7 +17,9 @@ pub fn sendto(call: &mut Call<'_>) -> Result<i64, Stop> {
             let pointer = only.iov_base as u64;
             forward_with(call, &[(1, pointer), (2, only.iov_len as u64)])?
         }
-        elements => vectored(call, elements, libc::SYS_sendmsg)?,
+        elements => {
+            vectored(call, elements, libc::SYS_sendmsg).map_err(|stop| socket_first(call, stop))?
+        }
     };
     let flags = call.int(3);
     broken(call, value, flags)
@@ -34,7 +36,9 @@ pub fn recvfrom(call: &mut Call<'_>) -> Result<i64, Stop> {
             let pointer = only.iov_base as u64;
             forward_with(call, &[(1, pointer), (2, only.iov_len as u64)])?
         }
-        elements => vectored(call, elements, libc::SYS_recvmsg)?,
+        elements => {
+            vectored(call, elements, libc::SYS_recvmsg).map_err(|stop| socket_first(call, stop))?
+        }
     };
     if value > 0 {
         gather

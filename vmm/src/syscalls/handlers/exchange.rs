@@ -10,6 +10,10 @@ const TYPE: u64 = 8;
 const QUEUE: u16 = 120;
 /// `struct semid_ds`
 const SET: u16 = 104;
+/// `struct msginfo`
+const MESSAGE_LIMITS: u16 = 32;
+/// `struct seminfo`
+const SEMAPHORE_LIMITS: u16 = 40;
 /// More semaphores than a set has, unless the host's limit was raised.
 const MOST_SEMAPHORES: usize = 1 << 16;
 
@@ -18,8 +22,14 @@ const MOST_SEMAPHORES: usize = 1 << 16;
 /// # Errors
 /// As Linux; a report of a freed pointer.
 pub fn msgsnd(call: &mut Call<'_>) -> Result<i64, Stop> {
-    let mut message = vec![0; length(call)?];
-    call.read(1, call.argument(1), &mut message)?;
+    let at = call.argument(1);
+    let kind = call.read_u64(1, at)? as i64;
+    let length = length(call)?;
+    if call.int(0) < 0 || kind < 1 || (length as u64 - TYPE) > most_text() {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
+    let mut message = vec![0; length];
+    call.read(1, at, &mut message)?;
     let mut arguments = call.arguments;
     arguments[1] = message.as_ptr() as u64;
     Ok(host::commit(call.entry.number, arguments))
@@ -51,7 +61,8 @@ pub fn msgrcv(call: &mut Call<'_>) -> Result<i64, Stop> {
 pub fn msgctl(call: &mut Call<'_>) -> Result<i64, Stop> {
     let word = match call.int(1) {
         libc::IPC_RMID => Word::Value,
-        libc::IPC_STAT => Word::Out(QUEUE),
+        libc::IPC_STAT | MSG_STAT | MSG_STAT_ANY => Word::Out(QUEUE),
+        libc::IPC_INFO | MSG_INFO => Word::Out(MESSAGE_LIMITS),
         libc::IPC_SET => Word::In(QUEUE),
         _ => return Err(Stop::Errno(libc::EINVAL)),
     };
@@ -71,7 +82,8 @@ pub fn semctl(call: &mut Call<'_>) -> Result<i64, Stop> {
         | libc::GETNCNT
         | libc::GETZCNT
         | libc::SETVAL => Word::Value,
-        libc::IPC_STAT => Word::Out(SET),
+        libc::IPC_STAT | SEM_STAT | SEM_STAT_ANY => Word::Out(SET),
+        libc::IPC_INFO | SEM_INFO => Word::Out(SEMAPHORE_LIMITS),
         libc::IPC_SET => Word::In(SET),
         _ => return Err(Stop::Errno(libc::EINVAL)),
     };
@@ -106,6 +118,24 @@ fn values(call: &Call<'_>) -> Result<i64, Stop> {
     Ok(value)
 }
 
+/// The longest text of a message that may be sent.
+fn most_text() -> u64 {
+    let mut limits = [0i32; MESSAGE_LIMITS as usize / 4];
+    let info = [
+        0,
+        libc::IPC_INFO as u64,
+        limits.as_mut_ptr() as u64,
+        0,
+        0,
+        0,
+    ];
+    if host::ask(libc::SYS_msgctl, info) < 0 {
+        return bounce::LARGEST;
+    }
+    // `msgmax` is the third number.
+    u64::try_from(limits[2]).unwrap_or(0)
+}
+
 /// Bytes in the message and its type.
 fn length(call: &Call<'_>) -> Result<usize, Stop> {
     let text = call.argument(2);
@@ -114,3 +144,11 @@ fn length(call: &Call<'_>) -> Result<usize, Stop> {
     }
     Ok((text + TYPE) as usize)
 }
+
+// Commands that libc has no names for.
+const MSG_STAT: i32 = 11;
+const MSG_INFO: i32 = 12;
+const MSG_STAT_ANY: i32 = 13;
+const SEM_STAT: i32 = 18;
+const SEM_INFO: i32 = 19;
+const SEM_STAT_ANY: i32 = 20;

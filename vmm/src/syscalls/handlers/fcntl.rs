@@ -32,13 +32,15 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<i64, Stop> {
         | libc::F_GETLEASE
         | F_SETSIG
         | F_GETSIG
+        | F_CREATED_QUERY
         | libc::F_SETPIPE_SZ
         | libc::F_GETPIPE_SZ
         | libc::F_ADD_SEALS
         | libc::F_GET_SEALS => Word::Value,
         libc::F_GETLK | libc::F_OFD_GETLK => Word::InOut(LOCK),
         libc::F_SETLK | libc::F_SETLKW | libc::F_OFD_SETLK | libc::F_OFD_SETLKW => Word::In(LOCK),
-        F_GETOWN_EX => Word::Out(8),
+        F_GETOWN_EX | F_GETOWNER_UIDS => Word::Out(8),
+        F_DUPFD_QUERY => Word::Descriptor,
         F_SETOWN_EX => Word::In(8),
         F_GET_RW_HINT | F_GET_FILE_RW_HINT => Word::Out(8),
         F_SET_RW_HINT | F_SET_FILE_RW_HINT => Word::In(8),
@@ -65,6 +67,9 @@ const F_SETSIG: i32 = 10;
 const F_GETSIG: i32 = 11;
 const F_SETOWN_EX: i32 = 15;
 const F_GETOWN_EX: i32 = 16;
+const F_GETOWNER_UIDS: i32 = 17;
+const F_DUPFD_QUERY: i32 = 1027;
+const F_CREATED_QUERY: i32 = 1028;
 const F_GET_RW_HINT: i32 = 1035;
 const F_SET_RW_HINT: i32 = 1036;
 const F_GET_FILE_RW_HINT: i32 = 1037;

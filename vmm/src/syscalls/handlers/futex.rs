@@ -63,33 +63,36 @@ const MOST: u64 = 128;
 pub fn waitv(call: &mut Call<'_>) -> Result<i64, Stop> {
     let [at, count, flags, time, clock, _] = call.arguments;
     let count = u64::from(count as u32);
-    if count == 0 || count > MOST || flags as u32 != 0 || at == 0 {
-        return Err(Stop::Errno(libc::EINVAL));
-    }
-    let mut list = vec![0u8; count as usize * WAITER];
-    call.read(0, at, &mut list)?;
+    // What cannot be used is the kernel's to refuse, in its order.
+    let refused = |stop| match stop {
+        Stop::Errno(_) => Ok(host::fence()),
+        stop => Err(stop),
+    };
+    let mut list = vec![0u8; count.min(MOST) as usize * WAITER];
+    let list_at = match call.read(0, at, &mut list) {
+        Ok(()) => list.as_ptr() as u64,
+        Err(_) if at == 0 => 0,
+        Err(stop) => refused(stop)?,
+    };
     for waiter in list.chunks_exact_mut(WAITER) {
         let mut address = [0; 8];
         address.copy_from_slice(&waiter[8..16]);
-        let address = word(call, 0, u64::from_le_bytes(address))?;
+        let address = u64::from_le_bytes(address);
+        let address = match word(call, 0, address) {
+            Ok(address) => address,
+            Err(stop) => refused(stop)? + address % 4,
+        };
         waiter[8..16].copy_from_slice(&address.to_le_bytes());
     }
-    let timeout = match time {
-        0 => [0; 2],
-        _ => [
-            call.read_u64(3, time)?,
-            call.read_u64(3, time.wrapping_add(8))?,
-        ],
+    let mut timeout = [0u8; 16];
+    let time = match call.read(3, time, &mut timeout) {
+        _ if time == 0 => 0,
+        Ok(()) => timeout.as_ptr() as u64,
+        Err(stop) => refused(stop)?,
     };
-    let time = if time == 0 {
-        0
-    } else {
-        timeout.as_ptr() as u64
-    };
-    let list = list.as_ptr() as u64;
     Ok(host::commit(
         call.entry.number,
-        [list, count, flags, time, clock, 0],
+        [list_at, count, flags, time, clock, 0],
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use super::paths;
 use crate::syscalls::call::{Call, Stop};
-use crate::syscalls::engine::forward_with;
+use crate::syscalls::engine::{forward_with, host};
 
 /// Bytes before the handle itself: its length and its type.
 const HEADER: usize = 8;
@@ -15,9 +15,16 @@ const LONGEST: u32 = 128;
 /// EINVAL for a length over the kernel's limit, EFAULT, a report of a freed pointer.
 pub fn name_to_handle(call: &mut Call<'_>) -> Result<i64, Stop> {
     let at = call.argument(2);
-    let offered = call.read_u32(2, at)?;
+    let offered = match call.read_array::<HEADER>(2, at) {
+        Ok([a, b, c, d, ..]) => u32::from_le_bytes([a, b, c, d]),
+        // The kernel looks at the path first.
+        Err(Stop::Errno(_)) => return forward_with(call, &[(2, host::fence())]),
+        Err(stop) => return Err(stop),
+    };
     if offered > LONGEST {
-        return Err(Stop::Errno(libc::EINVAL));
+        let refused = offered.to_le_bytes();
+        let header = [refused, [0; 4]].concat();
+        return forward_with(call, &[(2, header.as_ptr() as u64)]);
     }
     call.check_live(2, at, HEADER as u64 + u64::from(offered))?;
     let mut handle = [0u8; HEADER + LONGEST as usize];
@@ -39,7 +46,8 @@ pub fn name_to_handle(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// As [`name_to_handle`]; EACCES as for `open`.
 pub fn open_by_handle(call: &mut Call<'_>) -> Result<i64, Stop> {
     let at = call.argument(1);
-    let length = call.read_u32(1, at)?;
+    let [a, b, c, d, ..]: [u8; HEADER] = call.read_array(1, at)?;
+    let length = u32::from_le_bytes([a, b, c, d]);
     if length == 0 || length > LONGEST {
         return Err(Stop::Errno(libc::EINVAL));
     }

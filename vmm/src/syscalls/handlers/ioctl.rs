@@ -16,11 +16,12 @@ pub fn ioctl(call: &mut Call<'_>) -> Result<i64, Stop> {
     let request = call.int(1) as u32;
     let Some((_, word)) = REQUESTS.iter().find(|(known, _)| *known == request) else {
         // A descriptor that is not open is told first, as the kernel does.
-        let open = crate::syscalls::engine::host::ask(
+        let mode = crate::syscalls::engine::host::ask(
             libc::SYS_fcntl,
-            [call.argument(0), libc::F_GETFD as u64, 0, 0, 0, 0],
+            [call.argument(0), libc::F_GETFL as u64, 0, 0, 0, 0],
         );
-        let errno = if open < 0 { libc::EBADF } else { libc::ENOTTY };
+        let closed = mode < 0 || mode as i32 & libc::O_PATH != 0;
+        let errno = if closed { libc::EBADF } else { libc::ENOTTY };
         return Err(Stop::Errno(errno));
     };
     if request == FIOASYNC && !call.process.owns_process() {
@@ -101,6 +102,8 @@ const REQUESTS: &[(u32, Word)] = &[
     (0x8942, InOut(40)),
     (0x8970, InOut(40)),
     // Files and file systems.
+    (0x1, InOut(4)),
+    (0x2, Out(4)),
     (0x4004_9409, Descriptor),
     (FICLONERANGE, In(32)),
     (0x8008_6601, Out(8)),

@@ -115,7 +115,7 @@ fn lock(start: u64, length: u64, on_fault: bool) -> Result<i64, Stop> {
 ///
 /// # Errors
 /// EPERM if it may lock nothing.
-fn limit() -> Result<Option<u64>, Stop> {
+pub(super) fn limit() -> Result<Option<u64>, Stop> {
     if is_privileged() {
         return Ok(None);
     }

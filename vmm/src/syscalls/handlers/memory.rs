@@ -112,10 +112,13 @@ pub fn madvise(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// EINVAL, ENOMEM, EFAULT.
 pub fn mincore(call: &mut Call<'_>) -> Result<i64, Stop> {
     let (at, length) = range(call)?;
+    let vector = call.argument(2);
+    if !host::in_user_range(vector, length / PAGE_SIZE) {
+        return Err(Stop::Errno(libc::EFAULT));
+    }
     if length == 0 {
         return Ok(0);
     }
-    let vector = call.argument(2);
     for page in 0..length / PAGE_SIZE {
         let here = at + page * PAGE_SIZE;
         if !call.process.is_mapped(here, PAGE_SIZE) {
@@ -186,17 +189,30 @@ pub(super) fn on_host_pages(call: &Call<'_>) -> Result<i64, Stop> {
 }
 
 /// The range of whole pages of a call: EINVAL where `mincore` and `msync` want alignment, ENOMEM
-/// past the end of the program's half.
+/// past the end of the program's half. As in the kernel a length that is about all there is comes
+/// to nothing, and locks that end before they start are EINVAL.
 fn range(call: &Call<'_>) -> Result<(u64, u64), Stop> {
     let [at, length, ..] = call.arguments;
-    if call.entry.number == libc::SYS_mincore && at % PAGE_SIZE != 0 {
-        return Err(Stop::Errno(libc::EINVAL));
+    let number = call.entry.number;
+    if number == libc::SYS_mincore {
+        if at % PAGE_SIZE != 0 {
+            return Err(Stop::Errno(libc::EINVAL));
+        }
+        if !host::in_user_range(at, length) {
+            return Err(Stop::Errno(libc::ENOMEM));
+        }
     }
     let start = GuestVirtual(at).align_down(PAGE_SIZE).0;
-    let end = at
-        .checked_add(length)
-        .and_then(|end| end.checked_next_multiple_of(PAGE_SIZE))
-        .filter(|end| host::in_user_range(*end, 0))
-        .ok_or(Stop::Errno(libc::ENOMEM))?;
-    Ok((start, end - start))
+    let length = length.wrapping_add(at - start).wrapping_add(PAGE_SIZE - 1) & !(PAGE_SIZE - 1);
+    match start.checked_add(length) {
+        _ if length == 0 => Ok((start, 0)),
+        Some(end) if host::in_user_range(end, 0) => Ok((start, length)),
+        None if number == libc::SYS_munlock => Err(Stop::Errno(libc::EINVAL)),
+        // The limit is looked at first.
+        None if number != libc::SYS_msync => match locking::limit()? {
+            Some(most) if length > most => Err(Stop::Errno(libc::ENOMEM)),
+            _ => Err(Stop::Errno(libc::EINVAL)),
+        },
+        _ => Err(Stop::Errno(libc::ENOMEM)),
+    }
 }

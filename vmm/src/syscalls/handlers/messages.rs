@@ -50,8 +50,8 @@ pub struct Received {
 /// As Linux; a report of a freed pointer anywhere in the message; the end of the program by
 /// `SIGPIPE`.
 pub fn sendmsg(call: &mut Call<'_>) -> Result<i64, Stop> {
-    let header = read_header(call, call.argument(1))?;
-    let segments = buffers(call, &header)?;
+    let header = read_header(call, call.argument(1)).map_err(|stop| socket_first(call, stop))?;
+    let segments = sent(call, &header).map_err(|stop| socket_first(call, stop))?;
     let flags = call.int(2);
     let value = send(call, &header, &segments, flags)?;
     broken(call, value, flags)
@@ -63,13 +63,39 @@ pub fn sendmsg(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// As Linux; a report of a freed pointer anywhere in the message.
 pub fn recvmsg(call: &mut Call<'_>) -> Result<i64, Stop> {
     let at = call.argument(1);
-    let header = read_header(call, at)?;
-    let segments = buffers(call, &header)?;
+    let header = read_header(call, at).map_err(|stop| socket_first(call, stop))?;
+    let segments = buffers(call, &header).map_err(|stop| socket_first(call, stop))?;
     let received = receive(call, &header, &segments, call.int(2))?;
     if received.value >= 0 {
         write_header(call, at, &header, &received)?;
     }
     Ok(received.value)
+}
+
+/// The stop of a call, unless its descriptor is no socket, which the kernel tells first.
+#[must_use]
+pub fn socket_first(call: &Call<'_>, stop: Stop) -> Stop {
+    match (&stop, kind(call.int(0))) {
+        (Stop::Errno(_), Err(errno)) => Stop::Errno(errno),
+        _ => stop,
+    }
+}
+
+/// The type of a socket.
+pub(super) fn kind(descriptor: i32) -> Result<i32, i32> {
+    let (mut kind, mut length) = (0i32, 4u32);
+    let arguments = [
+        descriptor as u64,
+        libc::SOL_SOCKET as u64,
+        libc::SO_TYPE as u64,
+        std::ptr::from_mut(&mut kind) as u64,
+        std::ptr::from_mut(&mut length) as u64,
+        0,
+    ];
+    match host::ask(libc::SYS_getsockopt, arguments) {
+        0 => Ok(kind),
+        error => Err(-error as i32),
+    }
 }
 
 /// Reads a header.
@@ -106,6 +132,17 @@ pub fn buffers(call: &Call<'_>, header: &Header) -> Result<Vec<Segment>, Stop> {
         Stop::Errno(libc::EINVAL) if header.count > 1024 => Stop::Errno(libc::EMSGSIZE),
         other => other,
     })
+}
+
+/// The buffers of a message that is sent, whose address is looked at before.
+///
+/// # Errors
+/// As [`buffers`].
+pub fn sent(call: &Call<'_>, header: &Header) -> Result<Vec<Segment>, Stop> {
+    let mut name = [0u8; STORAGE];
+    let length = (header.name_length as usize).min(STORAGE);
+    call.read(ARGUMENT, header.name, &mut name[..length])?;
+    buffers(call, header)
 }
 
 /// Writes back what a header says after a message was received.
@@ -232,17 +269,7 @@ pub fn check_whole(gather: &Gather, descriptor: i32) -> Result<(), Stop> {
     if !gather.is_cut() {
         return Ok(());
     }
-    let (mut kind, mut length) = (0i32, 4u32);
-    let arguments = [
-        descriptor as u64,
-        libc::SOL_SOCKET as u64,
-        libc::SO_TYPE as u64,
-        std::ptr::from_mut(&mut kind) as u64,
-        std::ptr::from_mut(&mut length) as u64,
-        0,
-    ];
-    let known = host::ask(libc::SYS_getsockopt, arguments) == 0;
-    if known && kind != libc::SOCK_STREAM {
+    if kind(descriptor).is_ok_and(|kind| kind != libc::SOCK_STREAM) {
         return Err(Stop::Errno(libc::EMSGSIZE));
     }
     Ok(())

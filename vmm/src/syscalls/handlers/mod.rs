@@ -7,13 +7,14 @@
 //! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
 //! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
 //! | [`memory`], [`locking`], [`placement`] | the address space |
-//! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`] | the process |
+//! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`], [`affinity`] | the process |
 //! | [`signals`], [`stacks`], [`sending`] | signals |
 //! | [`exchange`], [`shm`] | System V messages, semaphores and shared memory |
 //! | [`notifying`] | message queues that tell when they fill |
 //! | [`peering`], [`comparing`] | a process by its id |
 //! | [`word`] | arguments whose meaning a command decides |
 
+pub mod affinity;
 pub mod batches;
 pub mod capabilities;
 pub mod cloning;

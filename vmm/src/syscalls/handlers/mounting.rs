@@ -64,7 +64,7 @@ pub fn fsconfig(call: &mut Call<'_>) -> Result<i64, Stop> {
             call.read(3, at, &mut bytes)?;
             forward_with(call, &[(3, bytes.as_ptr() as u64)])
         }
-        // Commands without a value want none.
-        _ => Err(Stop::Errno(libc::EINVAL)),
+        // Commands without a value want none, and the kernel says what it thinks of others.
+        _ => forward_with(call, &[(3, host::fence())]),
     }
 }

@@ -1,6 +1,7 @@
 //! Sockets and their options: families and options whose data hold pointers are refused, for the
 //! kernel would follow them in the VMM's memory.
 
+use super::messages::socket_first;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::forward;
 
@@ -64,7 +65,7 @@ fn admit(call: &Call<'_>) -> Result<(), Stop> {
     if plain {
         return Ok(());
     }
-    Err(Stop::Errno(libc::ENOPROTOOPT))
+    Err(socket_first(call, Stop::Errno(libc::ENOPROTOOPT)))
 }
 
 const TCP_ZEROCOPY_RECEIVE: i32 = 35;

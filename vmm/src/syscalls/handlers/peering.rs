@@ -17,12 +17,25 @@ const CHUNK: u64 = 64 << 10;
 /// EPERM for other processes, ESRCH, EINVAL, EFAULT if nothing could be moved.
 pub fn transfer(call: &mut Call<'_>) -> Result<i64, Stop> {
     let [_, local, local_count, remote, remote_count, flags] = call.arguments;
-    if flags != 0 || local_count > PIECES || remote_count > PIECES {
+    if flags != 0 {
         return Err(Stop::Errno(libc::EINVAL));
     }
-    let local = pieces(call, 1, local, local_count)?;
+    let local = pieces(call, 1, local, u64::from(local_count as u32))?;
+    if local
+        .iter()
+        .any(|(at, length)| !host::in_user_range(*at, *length))
+    {
+        return Err(Stop::Errno(libc::EFAULT));
+    }
+    let nothing = |pieces: &[(u64, u64)]| pieces.iter().all(|(_, length)| *length == 0);
+    if nothing(&local) {
+        return Ok(0);
+    }
     let remote = pieces(call, 3, remote, remote_count)?;
-    own(call)?;
+    if nothing(&remote) {
+        return Ok(0);
+    }
+    own(call.int(0), &call.process.threads())?;
     let (from, to) = if call.entry.number == libc::SYS_process_vm_readv {
         ((3, remote), (1, local))
     } else {
@@ -75,9 +88,12 @@ fn to_page_end(at: u64) -> u64 {
     PAGE_SIZE - at % PAGE_SIZE
 }
 
-fn own(call: &Call<'_>) -> Result<(), Stop> {
-    let target = call.int(0);
-    if u32::try_from(target) == Ok(std::process::id()) || call.process.threads().contains(&target) {
+/// Whether a number means the process with these threads.
+///
+/// # Errors
+/// ESRCH if it means none, EPERM if it means another.
+pub(super) fn own(target: i32, threads: &[i32]) -> Result<(), Stop> {
+    if u32::try_from(target) == Ok(std::process::id()) || threads.contains(&target) {
         return Ok(());
     }
     let exists = host::commit(libc::SYS_kill, [target as u64, 0, 0, 0, 0, 0]);
@@ -89,6 +105,9 @@ fn own(call: &Call<'_>) -> Result<(), Stop> {
 
 /// Address and length of each piece.
 fn pieces(call: &Call<'_>, argument: usize, at: u64, count: u64) -> Result<Vec<(u64, u64)>, Stop> {
+    if count > PIECES {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
     let mut pieces = Vec::new();
     for index in 0..count {
         let item = at.wrapping_add(16 * index);

@@ -2,7 +2,7 @@
 
 use crate::memory::user::Access;
 use crate::syscalls::call::{Call, Stop};
-use crate::syscalls::engine::{checked, host};
+use crate::syscalls::engine::{checked, first_error, host};
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 
 /// Most bits of a set of nodes, as the kernel has it.
@@ -29,7 +29,9 @@ pub fn set(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// As Linux; a report of a freed pointer.
 pub fn get(call: &mut Call<'_>) -> Result<i64, Stop> {
     let [policy_at, nodes_at, count, at, flags, _] = call.arguments;
-    if nodes_at != 0 && count > MOST_NODES {
+    // As in the kernel, one bit less than the least number is none.
+    let most = bytes(count) as u64 > PAGE_SIZE;
+    if nodes_at != 0 && most {
         return Err(Stop::Errno(libc::EINVAL));
     }
     let address = if flags & BY_ADDRESS == 0 {
@@ -40,7 +42,7 @@ pub fn get(call: &mut Call<'_>) -> Result<i64, Stop> {
         slices.first().map_or(0, |slice| slice.pointer as u64)
     };
     let mut policy = 0i32;
-    let mut nodes = vec![0u8; bytes(count.min(MOST_NODES))];
+    let mut nodes = vec![0u8; if most { 0 } else { bytes(count) }];
     let value = checked(host::commit(
         call.entry.number,
         [
@@ -75,16 +77,44 @@ pub fn get(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// As Linux; EFAULT where nothing is mapped; a report of a freed pointer.
 pub fn bind(call: &mut Call<'_>) -> Result<i64, Stop> {
     let [at, length, mode, nodes_at, count, flags] = call.arguments;
-    let end = at
-        .checked_add(length)
-        .and_then(|end| end.checked_next_multiple_of(PAGE_SIZE))
-        .filter(|_| at % PAGE_SIZE == 0)
-        .ok_or(Stop::Errno(libc::EINVAL))?;
-    let nodes = nodes(call, 3, nodes_at, count)?;
+    // All that has nothing to do with the memory is the kernel's to refuse, which a page of nobody's
+    // is good enough for.
+    let length = length.wrapping_add(PAGE_SIZE - 1) & !(PAGE_SIZE - 1);
+    let end = at.wrapping_add(length);
+    let nodes = match nodes(call, 3, nodes_at, count) {
+        Ok(nodes) => nodes,
+        Err(stop) => {
+            return Err(first_error(
+                call,
+                stop,
+                [0, 0, mode, host::fence(), count, flags],
+            ))
+        }
+    };
+    let probe = host::fence() + at % PAGE_SIZE;
+    let probed = if length == 0 { 0 } else { PAGE_SIZE };
+    let set = pointer(nodes.as_deref());
+    checked(host::commit(
+        call.entry.number,
+        [probe, probed, mode, set, count, flags],
+    ))?;
     if end == at {
         return Ok(0);
     }
-    if !call.process.is_mapped(at, end - at) {
+    if end < at {
+        return Err(Stop::Errno(libc::EINVAL));
+    }
+    // The default is put over holes too, if there is anything between them.
+    let whole = mode as i32 != libc::MPOL_DEFAULT;
+    let mappings = if whole {
+        Vec::new()
+    } else {
+        call.process.picture().mappings
+    };
+    let touched = mappings
+        .iter()
+        .any(|mapping| mapping.range.start < end && at < mapping.range.end);
+    if !touched && !call.process.is_mapped(at, end - at) {
         return Err(Stop::Errno(libc::EFAULT));
     }
     // Pages that the program cannot read have no place yet.
@@ -103,7 +133,7 @@ pub fn bind(call: &mut Call<'_>) -> Result<i64, Stop> {
 
 /// Bytes of a set of so many nodes, less one, as the kernel reads and writes it.
 fn bytes(count: u64) -> usize {
-    (count.saturating_sub(1).div_ceil(64) * 8) as usize
+    (count.wrapping_sub(1).wrapping_add(63) / 64 * 8) as usize
 }
 
 fn pointer(nodes: Option<&[u8]>) -> u64 {
@@ -112,10 +142,10 @@ fn pointer(nodes: Option<&[u8]>) -> u64 {
 
 /// A set of nodes of the program's.
 fn nodes(call: &Call<'_>, argument: usize, at: u64, count: u64) -> Result<Option<Vec<u8>>, Stop> {
-    if at == 0 {
+    if at == 0 || count == 1 {
         return Ok(None);
     }
-    if count > MOST_NODES {
+    if count.wrapping_sub(1) > MOST_NODES {
         return Err(Stop::Errno(libc::EINVAL));
     }
     let mut nodes = vec![0; bytes(count)];

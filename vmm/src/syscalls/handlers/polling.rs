@@ -1,5 +1,6 @@
 //! `poll` and `ppoll`, in which the VMM's own descriptors are not open.
 
+use crate::memory::user::Fault;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::bounce::Bounce;
 use crate::syscalls::engine::{forward_with, host};
@@ -16,14 +17,18 @@ const MOST: u64 = 1 << 20;
 pub fn poll(call: &mut Call<'_>) -> Result<i64, Stop> {
     let (at, count) = (call.argument(0), u64::from(call.argument(1) as u32));
     if count > MOST {
-        return Err(Stop::Errno(libc::EINVAL));
+        return forward_with(call, &[(0, host::fence())]);
     }
     if count == 0 {
-        return forward_with(call, &[(0, host::absent(at))]);
+        return forward_with(call, &[(0, host::absent(at, 0))]);
     }
     let mut copy = Bounce::new(at, count * ITEM as u64);
-    copy.gather(call.memory())
-        .map_err(|fault| Call::stop(0, fault))?;
+    match copy.gather(call.memory()) {
+        Ok(()) => {}
+        // The kernel looks at time and mask first.
+        Err(Fault::Unmapped(_)) => return forward_with(call, &[(0, host::fence())]),
+        Err(fault) => return Err(Call::stop(0, fault)),
+    }
     let hidden = hide(call, copy.bytes());
     let pointer = copy.pointer() as u64;
     let value = if hidden.is_empty() {

@@ -21,7 +21,8 @@ pub fn prctl(call: &mut Call<'_>) -> Result<i64, Stop> {
             return Ok(0);
         }
         libc::PR_GET_NAME => Word::Out(NAME as u16),
-        libc::PR_GET_PDEATHSIG | libc::PR_GET_CHILD_SUBREAPER => Word::Out(4),
+        libc::PR_GET_PDEATHSIG | libc::PR_GET_CHILD_SUBREAPER | libc::PR_GET_TSC => Word::Out(4),
+        libc::PR_SET_MM => return Err(Stop::Errno(libc::EPERM)),
         libc::PR_SET_PDEATHSIG
         | libc::PR_GET_DUMPABLE
         | libc::PR_SET_DUMPABLE
@@ -39,6 +40,10 @@ pub fn prctl(call: &mut Call<'_>) -> Result<i64, Stop> {
         | libc::PR_GET_THP_DISABLE
         | libc::PR_CAP_AMBIENT
         | libc::PR_SET_PTRACER
+        | libc::PR_GET_TIMING
+        | libc::PR_SET_TIMING
+        | libc::PR_TASK_PERF_EVENTS_DISABLE
+        | libc::PR_TASK_PERF_EVENTS_ENABLE
         | libc::PR_GET_SECCOMP => Word::Value,
         _ => return Err(Stop::Errno(libc::EINVAL)),
     };

@@ -1,6 +1,6 @@
 //! `execve`: reading its arguments.
 
-use crate::exec::Request;
+use crate::exec::{find, Request};
 use crate::process::Errno;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::host;
@@ -17,6 +17,9 @@ const LONGEST_TEXT: usize = 32 << 12;
 const MOST_TEXTS: usize = 1 << 20;
 /// More bytes than it could take (`_STK_LIM / 4 * 3`).
 const MOST_BYTES: usize = 6 << 20;
+
+/// `AT_EXECVE_CHECK`
+const CHECK: i32 = 0x10000;
 
 /// `execve`
 ///
@@ -41,19 +44,37 @@ pub fn execveat(call: &mut Call<'_>) -> Result<i64, Stop> {
 
 fn run(call: &mut Call<'_>, directory: i32, first: usize, flags: i32) -> Result<i64, Stop> {
     let path = path(call, first)?;
-    let mut left = MOST_BYTES;
-    let arguments = texts(call, first + 1, &mut left)?;
-    let environment = texts(call, first + 2, &mut left)?;
-    let request = Request {
+    let mut request = Request {
         directory,
         path: own_path(call, directory, path.clone())?,
         given: path,
         flags,
-        arguments,
-        environment,
+        arguments: Vec::new(),
+        environment: Vec::new(),
+    };
+    if flags & CHECK != 0 {
+        return Ok(check(&request));
+    }
+    let mut left = MOST_BYTES;
+    let texts = texts(call, first + 1, &mut left)
+        .and_then(|arguments| Ok((arguments, texts(call, first + 2, &mut left)?)));
+    (request.arguments, request.environment) = match (texts, find::find(&request)) {
+        (Ok(texts), _) => texts,
+        // Whether there is anything to run is looked at first.
+        (Err(Stop::Errno(_)), Err(Errno(first))) => return Err(Stop::Errno(first)),
+        (Err(stop), _) => return Err(stop),
     };
     let Errno(number) = call.process.replace(request);
     Err(Stop::Errno(number))
+}
+
+/// Only asks whether a program may be run, of a kernel that knows how to answer.
+fn check(request: &Request) -> i64 {
+    let nothing = 0u64;
+    let list = (&raw const nothing) as u64;
+    let path = request.path.as_ptr() as u64;
+    let (directory, flags) = (request.directory as u64, request.flags as u64);
+    host::commit(libc::SYS_execveat, [directory, path, list, list, flags, 0])
 }
 
 fn path(call: &Call<'_>, index: usize) -> Result<CString, Stop> {

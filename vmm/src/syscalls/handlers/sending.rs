@@ -5,7 +5,7 @@ use crate::process::Outcome;
 use crate::signals::mask;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::{checked, forward, forward_with, host};
-use crate::syscalls::state::{by_default, ByDefault};
+use crate::syscalls::state::{by_default, ByDefault, SIGNALS};
 
 /// `kill`. To the whole group of the process only the process itself is told.
 ///
@@ -15,6 +15,8 @@ pub fn kill(call: &mut Call<'_>) -> Result<i64, Stop> {
     let (target, signal) = (call.int(0), call.int(1));
     let own_group = host::ask(libc::SYS_getpgrp, [0; 6]);
     match target {
+        -1 if !(0..=SIGNALS).contains(&signal) => Err(Stop::Errno(libc::EINVAL)),
+        -1 if signal == 0 => Ok(0),
         -1 => Err(Stop::Errno(libc::EPERM)),
         0 => to_self(call, signal),
         _ if i64::from(target) == -own_group => to_self(call, signal),
@@ -70,19 +72,37 @@ pub fn queue_thread(call: &mut Call<'_>) -> Result<i64, Stop> {
     forward(call)
 }
 
-/// `pidfd_send_signal`: which process a descriptor means is the kernel's to say, so a signal for
-/// the process itself cannot be told apart and only the test whether it may be sent is made.
+/// `pidfd_send_signal`: which process a descriptor means stands in its file under `/proc`.
 ///
 /// # Errors
-/// EPERM for a signal other than 0; EBADF; EINVAL for data of the caller's.
+/// As Linux; the end of the program; a report of a freed pointer.
 pub fn by_descriptor(call: &mut Call<'_>) -> Result<i64, Stop> {
-    if call.int(1) != 0 {
-        return Err(Stop::Errno(libc::EPERM));
+    let descriptor = call.descriptor(0)?;
+    let (signal, at) = (call.int(1), call.argument(2));
+    let mut info = [0u8; 128];
+    let info = match call.read(2, at, &mut info) {
+        _ if at == 0 => 0,
+        Ok(()) => info.as_ptr() as u64,
+        // The kernel looks at the descriptor first.
+        Err(Stop::Errno(_)) => host::fence(),
+        Err(stop) => return Err(stop),
+    };
+    let given = [(2, info)];
+    if info != host::fence() && meant_by(descriptor).is_some_and(is_own) {
+        // Whether the rest is right is the kernel's to say.
+        let mut test = call.arguments;
+        (test[1], test[2]) = (0, 0);
+        checked(host::ask(call.entry.number, test))?;
+        return to_self_with(call, signal, &given);
     }
-    if call.argument(2) != 0 {
-        return Err(Stop::Errno(libc::EINVAL));
-    }
-    forward_with(call, &[(2, 0)])
+    forward_with(call, &given)
+}
+
+/// The process or thread that a descriptor means, if it means any.
+fn meant_by(descriptor: i32) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/thread-self/fdinfo/{descriptor}")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+    line.trim().parse().ok()
 }
 
 /// The program's `SIGPIPE` after a write to a pipe that nobody reads: a process that embeds the VMM
@@ -98,6 +118,11 @@ pub fn broken_pipe(call: &mut Call<'_>, value: i64) -> Result<i64, Stop> {
 }
 
 fn to_self(call: &mut Call<'_>, signal: i32) -> Result<i64, Stop> {
+    to_self_with(call, signal, &[])
+}
+
+/// Sends a signal to the process itself; `given` are arguments in the host's terms.
+fn to_self_with(call: &mut Call<'_>, signal: i32, given: &[(usize, u64)]) -> Result<i64, Stop> {
     if signal == 0 {
         return Ok(0);
     }
@@ -110,7 +135,7 @@ fn to_self(call: &mut Call<'_>, signal: i32) -> Result<i64, Stop> {
         return Err(Stop::End(Outcome::Killed(signal)));
     }
     if call.process.owns_process() {
-        return forward(call);
+        return forward_with(call, given);
     }
     // Other programs and the one that embeds them live in the same process: the signal is for the
     // calling thread.

@@ -24,6 +24,11 @@ pub fn alternate(call: &mut Call<'_>) -> Result<i64, Stop> {
                 flags,
                 size: 0,
             },
+            0 | libc::SS_ONSTACK
+                if (base, size, flags) == (old.base, old.size, old.flags & !libc::SS_DISABLE) =>
+            {
+                old
+            }
             0 | libc::SS_ONSTACK if size < LEAST => return Err(Stop::Errno(libc::ENOMEM)),
             0 | libc::SS_ONSTACK => AlternateStack {
                 base,

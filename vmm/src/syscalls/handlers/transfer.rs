@@ -4,7 +4,7 @@ use super::sending;
 use crate::memory::user::Access;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::gather::{limited, Gather, Segment, MOST_ELEMENTS};
-use crate::syscalls::engine::{forward, host};
+use crate::syscalls::engine::{first_error, forward, host};
 
 /// `read`
 ///
@@ -44,7 +44,7 @@ pub fn pwrite(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// # Errors
 /// As [`read`]; EINVAL for a bad list.
 pub fn readv(call: &mut Call<'_>) -> Result<i64, Stop> {
-    let segments = segments(call, 1, call.argument(1), call.argument(2))?;
+    let segments = list(call)?;
     several(call, &segments, Access::Write)
 }
 
@@ -53,7 +53,7 @@ pub fn readv(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// # Errors
 /// As [`write`]; EINVAL for a bad list.
 pub fn writev(call: &mut Call<'_>) -> Result<i64, Stop> {
-    let segments = segments(call, 1, call.argument(1), call.argument(2))?;
+    let segments = list(call)?;
     let value = several(call, &segments, Access::Read)?;
     sending::broken_pipe(call, value)
 }
@@ -64,7 +64,7 @@ pub fn writev(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// As [`write`].
 pub fn vmsplice(call: &mut Call<'_>) -> Result<i64, Stop> {
     let descriptor = call.descriptor(0)?;
-    let segments = segments(call, 1, call.argument(1), call.argument(2))?;
+    let segments = list(call)?;
     let mode = host::ask(
         libc::SYS_fcntl,
         [descriptor as u64, libc::F_GETFL as u64, 0, 0, 0, 0],
@@ -97,7 +97,31 @@ pub fn vmsplice(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// As the engine; the end of the program by `SIGPIPE`.
 pub fn guarded(call: &mut Call<'_>) -> Result<i64, Stop> {
     let value = forward(call)?;
+    // `sendfile` stores its position whatever happened.
+    let position = call.argument(2);
+    if call.entry.number == libc::SYS_sendfile
+        && position != 0
+        && host::slices(call.memory(), position, 8, Access::Write).is_err()
+    {
+        return Err(Stop::Errno(libc::EFAULT));
+    }
     sending::broken_pipe(call, value)
+}
+
+/// The buffers of a call that takes a `struct iovec[]`.
+fn list(call: &Call<'_>) -> Result<Vec<Segment>, Stop> {
+    let count = u64::from(call.argument(2) as u32);
+    segments(call, 1, call.argument(1), count).map_err(|stop| {
+        // The kernel may have something to say of the descriptor or the position first. It never
+        // comes to a buffer.
+        let mut empty = call.arguments;
+        (empty[1], empty[2]) = match stop {
+            Stop::Errno(libc::EFAULT) => (host::fence(), count),
+            _ if count > MOST_ELEMENTS as u64 => (host::fence(), count),
+            _ => (0, 0),
+        };
+        first_error(call, stop, empty)
+    })
 }
 
 /// The buffers of a `struct iovec[]`, read once.
@@ -158,12 +182,12 @@ fn single(
     call.descriptor(0)?;
     let (at, count) = (call.argument(1), call.argument(2));
     let length = count.min(host::MOST_MOVED);
-    let mut plain = [call.argument(0), host::absent(at), count, 0, 0, 0];
+    let mut plain = [call.argument(0), host::absent(at, count), count, 0, 0, 0];
     if let Some(index) = position {
         plain[3] = call.argument(index);
     }
     // Lengths over half the address space, and buffers that leave it, are the kernel's to refuse.
-    if i64::try_from(count).is_err() || length == 0 || !host::in_user_range(at, length) {
+    if i64::try_from(count).is_err() || length == 0 || !host::in_user_range(at, count) {
         return Ok(host::commit(call.entry.number, plain));
     }
     if let Ok(slices) = host::slices(call.memory(), at, length, access) {

@@ -38,7 +38,7 @@ pub fn with_word(call: &mut Call<'_>, index: usize, word: Word) -> Result<i64, S
     };
     if !host::in_user_range(at, u64::from(length)) {
         if let Some(slot) = arguments.get_mut(index) {
-            *slot = host::absent(at.max(1));
+            *slot = host::absent(at.max(1), u64::from(length));
         }
         return Ok(host::commit(call.entry.number, arguments));
     }
@@ -57,7 +57,7 @@ pub fn with_word(call: &mut Call<'_>, index: usize, word: Word) -> Result<i64, S
         *slot = if usable {
             copy.pointer() as u64
         } else {
-            host::absent(at)
+            host::absent(at, u64::from(length))
         };
     }
     let value = host::commit(call.entry.number, arguments);

@@ -7,7 +7,9 @@ use super::entry::{
 use super::vocabulary::{
     ARCH_PRCTL, AT, CLOCK, CLONE, FUTEX, POLICY, PRCTL, PRIORITY, USAGE, WAIT, WAITID,
 };
-use crate::syscalls::handlers::{cloning, comparing, ending, futex, prctl, replacing, threads};
+use crate::syscalls::handlers::{
+    affinity, cloning, comparing, ending, futex, prctl, replacing, threads,
+};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
@@ -70,9 +72,9 @@ pub const ENTRIES: &[Entry] = entries! {
     [forward] sched_get_priority_min SYS_sched_get_priority_min (flags("policy", &POLICY));
     [forward] sched_rr_get_interval SYS_sched_rr_get_interval
         (int("pid"), output("interval", 16, Shape::Timespec));
-    [forward] sched_setaffinity SYS_sched_setaffinity
+    [by_hand affinity::set] sched_setaffinity SYS_sched_setaffinity
         (int("pid"), unsigned("len"), input_bytes("user_mask_ptr", 1, Shape::Longs));
-    [forward] sched_getaffinity SYS_sched_getaffinity
+    [by_hand affinity::get] sched_getaffinity SYS_sched_getaffinity
         (int("pid"), unsigned("len"), output_bytes("user_mask_ptr", 1, Shape::Longs));
     [forward] sched_setattr SYS_sched_setattr
         (int("pid"), input_versioned("attr", 48), unsigned("flags"));
