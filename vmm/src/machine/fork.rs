@@ -158,6 +158,8 @@ impl Thread {
         } else {
             0
         };
+        // Asynchronous input and output stays with the parent.
+        self.shared_state().contexts.clear();
         for descriptor in old.into_iter().chain([old_vcpu]) {
             program.show(descriptor);
         }

@@ -1,6 +1,7 @@
 //! What the handlers keep between calls, for a process and for each of its threads.
 
 use crate::signals::mask::{bit, UNBLOCKABLE};
+use crate::syscalls::handlers::aio::Contexts;
 use std::collections::BTreeMap;
 
 /// Limits on the address space, which must not bind the VMM: soft and hard, by resource.
@@ -13,6 +14,8 @@ pub struct SharedState {
     pub limits: Limits,
     /// Flags of the `mlockall` that holds for new mappings, 0 if none does.
     pub lock_future: i32,
+    /// Contexts of asynchronous input and output.
+    pub contexts: Contexts,
     /// What the process does with signals.
     pub actions: Actions,
 }

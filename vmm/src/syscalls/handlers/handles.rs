@@ -46,14 +46,17 @@ pub fn name_to_handle(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// As [`name_to_handle`]; EACCES as for `open`.
 pub fn open_by_handle(call: &mut Call<'_>) -> Result<i64, Stop> {
     let at = call.argument(1);
-    let [a, b, c, d, ..]: [u8; HEADER] = call.read_array(1, at)?;
-    let length = u32::from_le_bytes([a, b, c, d]);
-    if length == 0 || length > LONGEST {
-        return Err(Stop::Errno(libc::EINVAL));
-    }
     let mut handle = [0u8; HEADER + LONGEST as usize];
-    call.read(1, at, &mut handle[..HEADER + length as usize])?;
-    handle[..4].copy_from_slice(&length.to_le_bytes());
-    let value = forward_with(call, &[(1, handle.as_mut_ptr() as u64)])?;
+    let mut pointer = handle.as_mut_ptr() as u64;
+    let header = call.read(1, at, &mut handle[..HEADER]);
+    let length = u32::from_le_bytes([handle[0], handle[1], handle[2], handle[3]]);
+    // A length that cannot be is for the kernel to refuse, and so is what cannot be read.
+    let whole = HEADER + length.min(LONGEST) as usize;
+    match header.and_then(|()| call.read(1, at, &mut handle[..whole])) {
+        Ok(()) => handle[..4].copy_from_slice(&length.to_le_bytes()),
+        Err(Stop::Errno(_)) => pointer = host::fence(),
+        Err(stop) => return Err(stop),
+    }
+    let value = forward_with(call, &[(1, pointer)])?;
     paths::admit(call, value)
 }

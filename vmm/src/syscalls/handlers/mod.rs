@@ -2,7 +2,7 @@
 //!
 //! | room | holds |
 //! | --- | --- |
-//! | [`transfer`], [`random`] | moving bytes between descriptors and memory |
+//! | [`transfer`], [`random`], [`aio`] | moving bytes between descriptors and memory |
 //! | [`paths`], [`handles`], [`listing`], [`mounting`] | names of files |
 //! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
 //! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
@@ -15,6 +15,7 @@
 //! | [`word`] | arguments whose meaning a command decides |
 
 pub mod affinity;
+pub mod aio;
 pub mod batches;
 pub mod capabilities;
 pub mod cloning;

@@ -1,6 +1,6 @@
 //! `execve`: reading its arguments.
 
-use crate::exec::{find, Request};
+use crate::exec::Request;
 use crate::process::Errno;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::host;
@@ -53,25 +53,25 @@ fn run(call: &mut Call<'_>, directory: i32, first: usize, flags: i32) -> Result<
         environment: Vec::new(),
     };
     if flags & CHECK != 0 {
-        return Ok(check(&request));
+        // Only asks whether the program may be run, of a kernel that knows how to answer.
+        let nothing = 0u64;
+        return Ok(start(&request, (&raw const nothing) as u64));
     }
     let mut left = MOST_BYTES;
     let texts = texts(call, first + 1, &mut left)
         .and_then(|arguments| Ok((arguments, texts(call, first + 2, &mut left)?)));
-    (request.arguments, request.environment) = match (texts, find::find(&request)) {
-        (Ok(texts), _) => texts,
-        // Whether there is anything to run is looked at first.
-        (Err(Stop::Errno(_)), Err(Errno(first))) => return Err(Stop::Errno(first)),
-        (Err(stop), _) => return Err(stop),
+    (request.arguments, request.environment) = match texts {
+        Ok(texts) => texts,
+        // Kernels differ in whether they look at the program or at the arguments first.
+        Err(Stop::Errno(libc::EFAULT)) => return Ok(start(&request, host::fence())),
+        Err(stop) => return Err(stop),
     };
     let Errno(number) = call.process.replace(request);
     Err(Stop::Errno(number))
 }
 
-/// Only asks whether a program may be run, of a kernel that knows how to answer.
-fn check(request: &Request) -> i64 {
-    let nothing = 0u64;
-    let list = (&raw const nothing) as u64;
+/// The host's own call with `list` as arguments and environment, which does not start anything.
+fn start(request: &Request, list: u64) -> i64 {
     let path = request.path.as_ptr() as u64;
     let (directory, flags) = (request.directory as u64, request.flags as u64);
     host::commit(libc::SYS_execveat, [directory, path, list, list, flags, 0])

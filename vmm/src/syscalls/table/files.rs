@@ -2,10 +2,10 @@
 
 use super::entry::{
     address, entries, fd, flags, inout, input_bytes, input_vector, int, long, output_bytes,
-    output_vector, path, size, unsigned, Entry, Shape,
+    output_vector, path, pointer, size, unsigned, Entry, Shape,
 };
 use super::vocabulary::{FADVICE, FALLOCATE, LOCK, RANDOM, RWF, SPLICE, WHENCE};
-use crate::syscalls::handlers::{random, transfer};
+use crate::syscalls::handlers::{aio, random, transfer};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
@@ -58,6 +58,16 @@ pub const ENTRIES: &[Entry] = entries! {
     [forward] flock SYS_flock (fd("fd"), flags("cmd", &LOCK));
     [by_hand random::getrandom] getrandom SYS_getrandom
         (output_bytes("buf", 1, Shape::Bytes), size("count"), flags("flags", &RANDOM));
+    [by_hand aio::setup] io_setup SYS_io_setup
+        (unsigned("nr_reqs"), pointer("ctx", Shape::Longs));
+    [by_hand aio::destroy] io_destroy SYS_io_destroy (address("ctx"));
+    [by_hand aio::submit] io_submit SYS_io_submit
+        (address("ctx_id"), long("nr"), pointer("iocbpp", Shape::Opaque));
+    [by_hand aio::events] io_getevents SYS_io_getevents
+        (address("ctx_id"), long("min_nr"), long("nr"), pointer("events", Shape::Opaque),
+         pointer("timeout", Shape::Timespec));
+    [by_hand aio::cancel] io_cancel SYS_io_cancel
+        (address("ctx_id"), pointer("iocb", Shape::Opaque), pointer("result", Shape::Opaque));
     [forward] ioprio_set SYS_ioprio_set (int("which"), int("who"), int("ioprio"));
     [forward] ioprio_get SYS_ioprio_get (int("which"), int("who"));
 };

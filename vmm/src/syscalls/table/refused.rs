@@ -30,16 +30,6 @@ pub const ENTRIES: &[Entry] = entries! {
     [refuse ENOSYS "requests hold pointers that the kernel follows later"] io_uring_register
         SYS_io_uring_register
         (fd("fd"), unsigned("op"), pointer("arg", OPAQUE), unsigned("nr_args"));
-    [refuse ENOSYS "its ring would lie in the VMM's memory"] io_setup SYS_io_setup
-        (unsigned("nr_reqs"), pointer("ctx", OPAQUE));
-    [refuse ENOSYS "no context exists without io_setup"] io_destroy SYS_io_destroy (address("ctx"));
-    [refuse ENOSYS "no context exists without io_setup"] io_getevents SYS_io_getevents
-        (address("ctx_id"), long("min_nr"), long("nr"), pointer("events", OPAQUE),
-         pointer("timeout", OPAQUE));
-    [refuse ENOSYS "no context exists without io_setup"] io_submit SYS_io_submit
-        (address("ctx_id"), long("nr"), pointer("iocbpp", OPAQUE));
-    [refuse ENOSYS "no context exists without io_setup"] io_cancel SYS_io_cancel
-        (address("ctx_id"), pointer("iocb", OPAQUE), pointer("result", OPAQUE));
     [refuse ENOSYS "the guest's pages have no keys"] pkey_alloc SYS_pkey_alloc
         (size("flags"), size("init_val"));
     [refuse ENOSYS "the guest's pages have no keys"] pkey_free SYS_pkey_free (int("pkey"));
