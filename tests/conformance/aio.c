@@ -1,4 +1,4 @@
-// linking: glibc musl
+// linking: glibc
 // Asynchronous input and output by the kernel's own interface: transfers, errors, events that another
 // thread waits for, polls, descriptors that are told, contexts that a child does not have.
 #define _GNU_SOURCE
