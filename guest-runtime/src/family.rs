@@ -97,7 +97,9 @@ pub fn drain() {
 pub fn tick() {
     let (heap, _) = own();
     // SAFETY: as in `drain`.
-    space().tick(unsafe { &mut *heap });
+    let rest = space().tick(unsafe { &mut *heap });
+    // SAFETY: the area is this vCPU's own; the VMM counts the word down, hence volatile.
+    unsafe { (&raw mut (*area::current()).rest).write_volatile(rest) };
     note_drained();
 }
 

@@ -80,6 +80,9 @@ pub struct VcpuArea {
     pub pending: u64,
     /// Not 0 while the VMM looks at `pending` once a millisecond; written by the VMM.
     pub ticking: u64,
+    /// Milliseconds for which the VMM need not interrupt because of `pending`: there would be no run
+    /// time for revocations. Written by the runtime, counted down by the VMM.
+    pub rest: u64,
     /// Where the `syscall` entry keeps the program's stack pointer.
     pub saved_sp: u64,
     /// Top of the upcall stack.

@@ -8,6 +8,8 @@ const CREDIT_MS: u64 = 40;
 const MOST_MS: u64 = 100;
 /// Microseconds that a fault takes in a host that shadows page tables.
 const FAULT_US: u64 = 1;
+/// Most milliseconds that the clock waits for the bucket.
+const MOST_WAIT: u64 = 20;
 /// Share, in thousandths, that means no limit.
 const UNLIMITED: u64 = 1000;
 
@@ -15,6 +17,7 @@ const UNLIMITED: u64 = 1000;
 /// share is a policy, not a guarantee.
 pub struct Budget {
     share: u64,
+    per_ms: u64,
     /// Ticks that a fault takes in the host.
     fault: u64,
     most: i64,
@@ -29,6 +32,7 @@ impl Budget {
         let ticks = |ms: u64| i64::try_from(ticks_per_ms.saturating_mul(ms)).unwrap_or(i64::MAX);
         Self {
             share,
+            per_ms: ticks_per_ms,
             fault: ticks_per_ms.saturating_mul(FAULT_US) / 1000,
             most: ticks(MOST_MS),
             left: AtomicI64::new(ticks(CREDIT_MS)),
@@ -57,6 +61,18 @@ impl Budget {
         left > 0
     }
 
+    /// For how many milliseconds from `now` on there will be nothing left, at most [`MOST_WAIT`].
+    #[must_use]
+    pub fn wait(&self, now: u64) -> u64 {
+        if self.allows(now) {
+            return 0;
+        }
+        let owed = self.left.load(Ordering::Relaxed).unsigned_abs();
+        let gain = self.per_ms.saturating_mul(self.share) / 1000;
+        owed.checked_div(gain)
+            .map_or(MOST_WAIT, |wait| wait.min(MOST_WAIT))
+    }
+
     /// Takes out what a revocation cost that began and ended at these times, and the `faults` that
     /// the program will take because of it.
     pub fn spend_on(&self, began: u64, ended: u64, faults: u32) {
@@ -83,6 +99,7 @@ mod tests {
         assert!(!budget.allows(0));
         assert!(budget.allows(10));
         budget.spend(5);
+        assert!(budget.wait(10) < MOST_WAIT);
         assert!(!budget.allows(10) && !budget.allows(11) && budget.allows(13));
     }
 

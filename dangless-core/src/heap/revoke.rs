@@ -327,7 +327,9 @@ impl<M: Machine> Space<M> {
     }
 
     /// Finishes every queued revocation that there is run time for, when it is called by a clock.
-    pub fn tick(&self, heap: &mut Heap) {
+    ///
+    /// Answers for how many milliseconds there will be nothing to do for it.
+    pub fn tick(&self, heap: &mut Heap) -> u64 {
         if self.is_bounded || self.budget.allows(self.machine.now()) {
             // The clock cannot spend addresses faster than it ticks.
             let mut gone = self.renew_leases(heap, u32::MAX);
@@ -339,6 +341,10 @@ impl<M: Machine> Space<M> {
             self.catch_up();
             self.collect();
         }
+        if self.is_bounded || self.epochs.are_needed() {
+            return 0;
+        }
+        self.budget.wait(self.machine.now())
     }
 
     /// Has the clock looked at with the next free, and objects of leases revoked at once as others.

@@ -58,6 +58,21 @@ impl Member {
         self.has_pending() || self.deferred.load(Ordering::SeqCst)
     }
 
+    /// Counts a millisecond off the time in which an interruption because of freed objects would be
+    /// in vain; answers whether there was one left, and nothing else waits.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        let Some(word) = self.area.shared(offset_of!(VcpuArea, rest)) else {
+            return false;
+        };
+        let left = word.load(Ordering::SeqCst);
+        if left == 0 || self.deferred.load(Ordering::SeqCst) {
+            return false;
+        }
+        word.store(left - 1, Ordering::SeqCst);
+        true
+    }
+
     /// Whether its processor may run the guest.
     #[must_use]
     pub fn is_inside(&self) -> bool {

@@ -35,7 +35,7 @@ fn kick_waiting(crew: &Crew) -> bool {
     let mut any = false;
     for member in crew.members().iter().filter(|member| member.is_waiting()) {
         any = true;
-        if member.is_inside() {
+        if member.is_inside() && !member.rests() {
             kick::kick(member.id);
         }
     }
