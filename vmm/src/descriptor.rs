@@ -13,14 +13,65 @@ const RESERVED: u64 = 24;
 /// The lowest number that the VMM gives its own descriptors.
 #[must_use]
 pub fn lowest_hidden() -> RawFd {
+    let top = limit().map_or(64, |[soft, _]| soft.clamp(64, 1024));
+    RawFd::try_from(top - RESERVED).unwrap_or(1000)
+}
+
+/// This process's limit on descriptors: soft and hard.
+fn limit() -> Option<[u64; 2]> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
     // SAFETY: the structure is ours and of the right type.
-    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
-    let top = limit.rlim_cur.clamp(64, 1024);
-    RawFd::try_from(top - RESERVED).unwrap_or(1000)
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
+    known.then_some([limit.rlim_cur, limit.rlim_max])
+}
+
+/// Sets this process's limit on descriptors; whether the host allows it.
+pub fn set_limit([soft, hard]: [u64; 2]) -> bool {
+    let limit = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: the structure is ours and of the right type; the limit binds new descriptors only.
+    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) == 0 }
+}
+
+/// Sets the soft limit on descriptors and leaves the hard one.
+pub fn set_soft_limit(soft: u64) {
+    if let Some([_, hard]) = limit() {
+        // A soft limit up to the hard one is always allowed.
+        set_limit([soft.min(hard), hard]);
+    }
+}
+
+/// Room for descriptors of the VMM's own while the program has a low limit: until it is dropped,
+/// the soft limit is the hard one.
+#[derive(Debug)]
+pub struct Room {
+    /// The limits before, and meanwhile.
+    soft: Option<[u64; 2]>,
+}
+
+impl Room {
+    /// Raises the limit.
+    #[must_use]
+    pub fn make() -> Self {
+        let soft = limit().filter(|[soft, hard]| soft < hard && set_limit([*hard, *hard]));
+        Self { soft }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some([before, raised]) = self.soft {
+            // Unless the program has set it in the meantime.
+            if limit().is_some_and(|[soft, _]| soft == raised) {
+                set_soft_limit(before);
+            }
+        }
+    }
 }
 
 /// As [`hide`], above the numbers that the program's limit allows it if the host lets the process
@@ -29,29 +80,17 @@ pub fn lowest_hidden() -> RawFd {
 /// # Errors
 /// When the host refuses: too many are open.
 pub fn hide_beyond(descriptor: RawFd) -> io::Result<OwnedFd> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
+    let Some([soft, hard]) = limit() else {
+        return hide(descriptor);
     };
-    // SAFETY: the structure is ours and of the right type.
-    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
-    if !known || limit.rlim_cur >= limit.rlim_max {
+    if soft >= hard {
         return hide(descriptor);
     }
-    let raised = libc::rlimit {
-        rlim_cur: limit.rlim_max,
-        ..limit
-    };
-    let lowest = limit
-        .rlim_cur
-        .max(u64::from(lowest_hidden().unsigned_abs()) + RESERVED);
-    // SAFETY: the structures are ours; the limit binds new descriptors only, and is put back.
-    let moved = unsafe {
-        libc::setrlimit(libc::RLIMIT_NOFILE, &raised);
-        let moved = libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, lowest);
-        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
-        moved
-    };
+    let lowest = soft.max(u64::from(lowest_hidden().unsigned_abs()) + RESERVED);
+    let room = Room::make();
+    // SAFETY: duplicates a descriptor; no memory is involved.
+    let moved = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, lowest) };
+    drop(room);
     if moved < 0 {
         return hide(descriptor);
     }

@@ -138,6 +138,12 @@ impl Prepared {
         }
     }
 
+    /// Whether the new program runs in a machine too.
+    #[must_use]
+    pub const fn is_followed(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// Replaces this process; comes back only if that failed.
     #[must_use]
     pub fn go(&mut self) -> Errno {

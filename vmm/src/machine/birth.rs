@@ -3,6 +3,7 @@
 use super::program::Program;
 use super::run::End;
 use super::thread::Thread;
+use crate::descriptor::Room;
 use crate::memory::user::UserMemory;
 use crate::process::clone::CloneRequest;
 use crate::process::Errno;
@@ -35,7 +36,9 @@ impl Thread {
     /// Makes a thread that goes on where the calling one does, in another stack; its id.
     pub(super) fn spawn(&mut self, request: &CloneRequest) -> Result<i64, Errno> {
         const AGAIN: Errno = Errno(libc::EAGAIN);
+        let room = Room::make();
         let mut processor = self.program.machine.processor().map_err(|_| AGAIN)?;
+        drop(room);
         let fs_base = if request.has(libc::CLONE_SETTLS as u64) {
             request.tls
         } else {

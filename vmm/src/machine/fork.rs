@@ -14,6 +14,7 @@ use super::program::Program;
 use super::revive::State;
 use super::run::End;
 use super::thread::Thread;
+use crate::descriptor::{self, Room};
 use crate::exec::{find, Policy, Prepared, Request};
 use crate::memory::user::UserMemory;
 use crate::process::clone::CloneRequest;
@@ -118,6 +119,7 @@ impl Thread {
     /// Makes the forked child's copy of everything its own.
     fn become_child(&mut self, request: &CloneRequest, state: &State) -> Result<(), String> {
         let program = Arc::clone(&self.program);
+        let _room = Room::make();
         // The thread it speaks of exists in the parent only.
         std::mem::forget(program.take_ticker());
         // SAFETY: no arguments, no memory.
@@ -302,13 +304,15 @@ impl Thread {
         if !self.is_child && !program.alone {
             return Errno(libc::EPERM);
         }
+        let room = Room::make();
+        let limits = self.shared_state().limits.clone();
+        let descriptors = limits.get(&libc::RLIMIT_NOFILE).copied();
         let prepared = match &program.policy {
             Policy::Refuse => return Errno(libc::EPERM),
             Policy::Native => Prepared::native(request),
             Policy::Follow(launcher) => match find::find(&request) {
                 Err(error) => return error,
                 Ok(find::Found::Runnable { file, arguments }) => {
-                    let limits = self.shared_state().limits.clone();
                     match launcher.prepare(request, file, arguments, &limits) {
                         Ok(prepared) => prepared,
                         Err(error) => return error,
@@ -334,9 +338,16 @@ impl Thread {
         if slot::with(slot::Slot::has_recorded) {
             return Errno(stub::RESTART);
         }
+        // The VMM's next start has the room, and is told the limit; the host's program gets the limit.
+        let room = descriptors.is_some().then_some(room);
+        let room = room.filter(|_| prepared.is_followed());
+        if let (None, Some(limit)) = (&room, descriptors) {
+            descriptor::set_limit(limit);
+        }
         // A child of `vfork` leaves this to its parent.
         let failed = self.leftover.insert(prepared).go();
         self.leftover = None;
+        drop(room);
         failed
     }
 }

@@ -1,6 +1,7 @@
 //! From a sandbox's settings to a guest that is ready to run.
 
 use super::{ending, Aliasing, Error, Profile, Sandbox};
+use crate::descriptor;
 use crate::loader::elf::ElfError;
 use crate::loader::family::{self, Family, Search};
 use crate::loader::file::{check_regular, open_program};
@@ -222,11 +223,15 @@ impl Sandbox {
             require_protection: self.require_protection,
             limits: std::mem::take(&mut self.limits),
         };
+        let descriptors = parts.limits.get(&libc::RLIMIT_NOFILE).copied();
         let entry = match linker {
             Some((_, entry)) => entry,
             None => elf.entry.wrapping_add(image.bias),
         };
         let first = Thread::first(Program::new(parts), processor, entry, stack.pointer, bounds);
+        if let Some([soft, _]) = descriptors {
+            descriptor::set_soft_limit(soft);
+        }
         first.map_err(|end| match end {
             End::Broken(why) => Error::Broken(why),
             other => Error::Broken(format!("it ended while it was being started: {other:?}")),

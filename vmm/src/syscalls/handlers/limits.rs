@@ -1,5 +1,6 @@
-//! Resource limits. Those on memory are kept for the program: set on the host they would bind the
-//! VMM.
+//! Resource limits. Those on memory and on descriptors are kept for the program: set on the host
+//! they would bind the VMM. Of the one on descriptors the host enforces the soft limit, which the VMM
+//! raises for a moment when it needs one itself.
 
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::{checked, forward, host};
@@ -63,7 +64,11 @@ pub fn prlimit(call: &mut Call<'_>) -> Result<i64, Stop> {
 const fn is_kept(resource: u32) -> bool {
     matches!(
         resource,
-        libc::RLIMIT_AS | libc::RLIMIT_DATA | libc::RLIMIT_STACK | libc::RLIMIT_RSS
+        libc::RLIMIT_AS
+            | libc::RLIMIT_DATA
+            | libc::RLIMIT_STACK
+            | libc::RLIMIT_RSS
+            | libc::RLIMIT_NOFILE
     )
 }
 
@@ -76,15 +81,28 @@ fn set(call: &mut Call<'_>, resource: u32, wanted: [u64; 2]) -> Result<i64, Stop
     if hard > allowed && host::ask(libc::SYS_geteuid, [0; 6]) != 0 {
         return Err(Stop::Errno(libc::EPERM));
     }
+    if resource == libc::RLIMIT_NOFILE {
+        let [_, most] = on_host(resource)?;
+        let host = [soft, hard.max(most)];
+        let pointer = host.as_ptr() as u64;
+        checked(host::ask(
+            libc::SYS_setrlimit,
+            [u64::from(resource), pointer, 0, 0, 0, 0],
+        ))?;
+    }
     call.shared().limits.insert(resource, wanted);
     Ok(0)
 }
 
 fn current(call: &mut Call<'_>, resource: u32) -> Result<[u64; 2], Stop> {
     let kept = call.shared().limits.get(&resource).copied();
-    if let Some(limit) = kept {
-        return Ok(limit);
+    match kept {
+        Some(limit) => Ok(limit),
+        None => on_host(resource),
     }
+}
+
+fn on_host(resource: u32) -> Result<[u64; 2], Stop> {
     let mut limit = [0u64; 2];
     let pointer = limit.as_mut_ptr() as u64;
     checked(host::ask(
