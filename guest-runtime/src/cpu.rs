@@ -79,6 +79,11 @@ unsafe impl Machine for Cpu {
         unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.0 as *const i8) };
     }
 
+    fn touch(&self, at: GuestVirtual) {
+        // SAFETY: a byte of a block that the program's allocator has just lent.
+        unsafe { (at.0 as *const u8).read_volatile() };
+    }
+
     fn now(&self) -> u64 {
         // SAFETY: every processor that runs this has a time stamp counter.
         unsafe { _rdtsc() }

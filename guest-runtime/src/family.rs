@@ -4,6 +4,7 @@
 //! heap's. Errors are described in the area's record and reported by the VMM; if the VMM lets the
 //! program go on, the faulty call does nothing.
 
+use crate::lender::{Answer, Lender};
 use crate::stack::Stack;
 use crate::{area, cpu::Cpu, exit, log};
 use core::cell::UnsafeCell;
@@ -13,7 +14,7 @@ use core::sync::atomic::{fence, Ordering};
 use dangless_core::abi::error::{function, ErrorRecord, Frames, MAX_FRAMES};
 use dangless_core::abi::exit::FAILED;
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
-use dangless_core::heap::{FreeError, Heap, Layout, ReallocateError, Space};
+use dangless_core::heap::{FreeError, Heap, Layout, OutOfMemory, ReallocateError, Space};
 
 const ENOMEM: i32 = 12;
 const EINVAL: i32 = 22;
@@ -53,7 +54,10 @@ pub fn thread_start(index: u64) -> u64 {
         return FAILED;
     };
     // SAFETY: the VMM has made the area, and its processor does not run yet.
-    unsafe { (*area::of(index)).heap = heap.as_ptr() as u64 };
+    unsafe {
+        (*area::of(index)).heap = heap.as_ptr() as u64;
+        (*area::of(index)).lending = 0;
+    }
     // SAFETY: both areas are as above; the heap was just started.
     unsafe {
         let nothing = &raw const (*area::of(index)).nothing;
@@ -195,11 +199,11 @@ impl Call {
             self.free(at, function::REALLOC);
             return 0;
         }
-        let (heap, thread) = own();
         let stack = self.stack();
-        // SAFETY: as in `allocate`.
-        let heap = unsafe { &mut *heap };
-        let moved = space().reallocate(heap, GuestVirtual(at), size, stack.frames(), thread);
+        let moved = match Lender::get() {
+            Some(lender) => reallocate_lent(&lender, GuestVirtual(at), size, stack.frames()),
+            None => reallocate(GuestVirtual(at), size, stack.frames()),
+        };
         note_pending();
         match moved {
             Ok(at) => at.0,
@@ -222,7 +226,19 @@ impl Call {
             self.free_traced(at)
         };
         if let Err(error) = freed {
-            self.report(at, error, function);
+            self.refuse(at, error, function);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse(self, at: u64, error: FreeError, function: u64) {
+        // SAFETY: the assembly entry's stack pointer points at the return address.
+        let caller = unsafe { (self.sp as *const u64).read() };
+        let lender = Lender::get().filter(|lender| lender.is_caller(caller));
+        match lender.filter(|_| error == FreeError::Foreign) {
+            Some(lender) => lender.free(at),
+            None => self.report(at, error, function),
         }
     }
 
@@ -232,8 +248,80 @@ impl Call {
     }
 }
 
+fn reallocate(
+    at: GuestVirtual,
+    size: u64,
+    frames: &[u64],
+) -> Result<GuestVirtual, ReallocateError> {
+    let (heap, thread) = own();
+    // SAFETY: as in `allocate`.
+    let heap = unsafe { &mut *heap };
+    space().reallocate(heap, at, size, frames, thread)
+}
+
+/// As `reallocate`: always a new object, in a lent block.
+fn reallocate_lent(
+    lender: &Lender,
+    at: GuestVirtual,
+    size: u64,
+    frames: &[u64],
+) -> Result<GuestVirtual, ReallocateError> {
+    let old = space().usable_size(at)?;
+    let layout = Layout {
+        size,
+        align: ALIGNMENT,
+        zeroed: false,
+    };
+    let new = allocate_lent(lender, layout, frames).ok_or(OutOfMemory)?;
+    let (heap, thread) = own();
+    // SAFETY: as in `allocate`.
+    let heap = unsafe { &mut *heap };
+    space().replace(heap, (at, old), (GuestVirtual(new), size), frames, thread)
+}
+
+/// An object in a block that the program's own allocator lends.
+#[cold]
+#[inline(never)]
+fn allocate_lent(lender: &Lender, layout: Layout, frames: &[u64]) -> Option<u64> {
+    give_back(lender);
+    if let Some(at) = allocate_lent_once(lender, layout, frames) {
+        return Some(at);
+    }
+    // What waits for its revocation may be enough.
+    drain();
+    catch_up();
+    give_back(lender);
+    allocate_lent_once(lender, layout, frames)
+}
+
+fn allocate_lent_once(lender: &Lender, layout: Layout, frames: &[u64]) -> Option<u64> {
+    let lent = match lender.lend(layout) {
+        Answer::Block(lent) => lent,
+        Answer::Object(at) => return Some(at),
+        Answer::Nothing => return None,
+    };
+    let (heap, thread) = own();
+    // SAFETY: the vCPU's own heap; the lender has returned, and nothing else uses it.
+    let placed = space().allocate_in(unsafe { &mut *heap }, lent, layout, frames, thread);
+    match placed {
+        Ok(at) => Some(at.0),
+        Err(OutOfMemory) => {
+            lender.take(lent, 0);
+            None
+        }
+    }
+}
+
+/// Gives the program's own allocator back what nobody reaches any more.
+fn give_back(lender: &Lender) {
+    space().give_back(|lent, bytes| lender.take(lent, bytes));
+}
+
 #[inline]
 fn allocate(layout: Layout, frames: &[u64]) -> Option<u64> {
+    if let Some(lender) = Lender::get() {
+        return allocate_lent(&lender, layout, frames);
+    }
     let (heap, thread) = own();
     // SAFETY: the vCPU's own heap; one call of the family runs at a time on a vCPU.
     let heap = unsafe { &mut *heap };
@@ -243,6 +331,9 @@ fn allocate(layout: Layout, frames: &[u64]) -> Option<u64> {
 
 #[inline]
 fn free_recorded(at: u64, frames: &[u64]) -> Result<(), FreeError> {
+    if let Some(lender) = Lender::get() {
+        give_back(&lender);
+    }
     let (heap, thread) = own();
     // SAFETY: as in `allocate`.
     let heap = unsafe { &mut *heap };

@@ -14,6 +14,7 @@ mod cpu;
 mod entry;
 mod exit;
 mod family;
+mod lender;
 mod log;
 mod memory;
 mod quick;

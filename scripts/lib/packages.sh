@@ -10,7 +10,7 @@ packages_of() {
         tests)
             printf '%s\n' gcc g++ libc6-dev make cmake pkg-config gdb musl-tools dpkg-dev xz-utils \
                 busybox-static bash-static python3 perl sqlite3 git curl nodejs \
-                golang-go redis-tools zstd
+                golang-go redis-tools zstd libjemalloc2 libmimalloc2.0
             have_kernel_headers || kernel_headers_package
             ;;
         ring0) printf '%s\n' qemu-system-x86 busybox-static cpio util-linux xz-utils zstd ;;

@@ -3,7 +3,8 @@
 //! `bugs::NAME` runs the first under the VMM and holds the report against the source's header and
 //! markers; `twins::NAME` runs the second natively and under the VMM, where it must be silent;
 //! `protected::NAME` runs the first in profile `protect`, which records no stacks and no sizes;
-//! `paged::NAME` runs some of the first kind with `--aliasing page`;
+//! `paged::NAME` runs some of the first kind with `--aliasing page`, `lent::NAME` with
+//! `--aliasing program`;
 //! `oracle::NAME` checks the corpus itself with AddressSanitizer.
 
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use crate::suite::{Case, Context, Evidence, Failure};
 
 /// What a bug prints if it lives on after the error.
 const SURVIVED: &str = "survived";
-/// Bugs that run with `--aliasing page` too. All do so with `DANGLESS_TEST_OPTIONS`.
+/// Bugs that run with `--aliasing page` and `--aliasing program` too. All do so with `DANGLESS_TEST_OPTIONS`.
 const PAGED: [&str; 6] = [
     "access::read_middle",
     "access::write_8m_start",
@@ -67,6 +68,8 @@ pub fn cases() -> Result<Vec<Case>, BuildError> {
             if linking == Linking::Static && PAGED.contains(&bug.name.as_str()) {
                 let name = format!("paged::{}", bug.name);
                 cases.push(case(name, &bug, linking, true, check_paged));
+                let name = format!("lent::{}", bug.name);
+                cases.push(case(name, &bug, linking, true, check_lent));
             }
         }
     }
@@ -157,6 +160,15 @@ fn check_paged(
     program: PathBuf,
 ) -> Result<Vec<Evidence>, Failure> {
     check_detected(context, name, bug, program, Way::Paged)
+}
+
+fn check_lent(
+    context: &Context,
+    name: &str,
+    bug: &Bug,
+    program: PathBuf,
+) -> Result<Vec<Evidence>, Failure> {
+    check_detected(context, name, bug, program, Way::Lent)
 }
 
 fn check_detected(
@@ -266,6 +278,7 @@ fn run_alone(
     step.options = match way {
         Way::Native | Way::Detect => Vec::new(),
         Way::Paged => ["--aliasing", "page"].map(str::to_owned).to_vec(),
+        Way::Lent => ["--aliasing", "program"].map(str::to_owned).to_vec(),
         Way::Protect => ["--profile", "protect"].map(str::to_owned).to_vec(),
     };
     if !guest {
@@ -294,6 +307,7 @@ enum Way {
     Native,
     Detect,
     Paged,
+    Lent,
     Protect,
 }
 

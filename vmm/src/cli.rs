@@ -57,7 +57,8 @@ pub struct Arguments {
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = reclaim)]
     pub reclaim: Reclaim,
 
-    /// How objects get addresses: many at a time, or with a page-table entry for each page of each.
+    /// How objects get addresses: many at a time, or with a page-table entry for each page of each,
+    /// in memory of the heap or of the program's own malloc.
     #[arg(long, value_enum, value_name = "WAY", default_value_t = AliasingName::Window)]
     pub aliasing: AliasingName,
 
@@ -166,6 +167,8 @@ pub enum AliasingName {
     Window,
     /// The classic scheme: page by page, each entry written and cleared for one object.
     Page,
+    /// As page, over blocks of the program's own malloc.
+    Program,
 }
 
 /// Values of `--revoke`.

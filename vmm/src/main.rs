@@ -82,6 +82,7 @@ fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
         .aliasing(match arguments.aliasing {
             AliasingName::Window => Aliasing::Window,
             AliasingName::Page => Aliasing::Page,
+            AliasingName::Program => Aliasing::Program,
         })
         .zero_on_free(arguments.zero_on_free)
         .require_protection(arguments.require_protection)

@@ -106,6 +106,8 @@ pub struct VcpuArea {
     pub stack_low: u64,
     /// See `stack_low`.
     pub stack_high: u64,
+    /// Not 0 while the program's own allocator runs for the family.
+    pub lending: u64,
     /// What `Request::Walk` found.
     pub walk: Frames,
     /// What `Request::Roots` and `Request::Words` answer with.

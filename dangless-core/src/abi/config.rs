@@ -36,8 +36,24 @@ pub struct Config {
     pub revoke_bounded: u64,
     /// Most bytes of freed objects that wait for their revocation; 0 leaves it to the heap.
     pub quarantine: u64,
-    /// 0: windows; 1: an entry for each page of an object.
+    /// See [`aliasing`].
     pub aliasing: u64,
     /// 1: freed memory is zeroed before it is handed out again.
     pub zero_on_free: u64,
+    /// The program's own `malloc`, in a place where it is whole, or 0. For `aliasing::PROGRAM`.
+    pub program_malloc: u64,
+    /// The `free` that belongs to it.
+    pub program_free: u64,
+    /// Where the functions of that allocator lie: `[start, end)`.
+    pub program_code: [u64; 2],
+}
+
+/// How objects get their addresses.
+pub mod aliasing {
+    /// Windows of 2 MiB.
+    pub const WINDOW: u64 = 0;
+    /// An entry for each page of an object, over the heap's own memory.
+    pub const PAGE: u64 = 1;
+    /// An entry for each page of an object, over blocks of the program's own allocator.
+    pub const PROGRAM: u64 = 2;
 }

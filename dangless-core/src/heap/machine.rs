@@ -67,6 +67,8 @@ pub unsafe trait Machine: Flusher {
     fn words(&self, at: GuestVirtual, bytes: u64, visit: impl FnMut(u64));
     /// The word at `at` will be written soon, if it is mapped.
     fn prefetch(&self, _at: GuestVirtual) {}
+    /// Has the program's own memory at `at` mapped, if it is there but was not used yet.
+    fn touch(&self, _at: GuestVirtual) {}
     /// An entry of a page table was written. Only a simulation has to be told.
     fn table_written(&self, _at: GuestPhysical) {}
     /// Copies between two objects.

@@ -62,6 +62,7 @@ use thiserror::Error;
 
 pub use lock::set_yield;
 pub use machine::{Machine, Stop};
+pub use source::Lent;
 pub use space::{Heap, Space};
 
 use crate::abi::error::kind;

@@ -3,7 +3,9 @@
 //! What windows are measured against, and how objects can lie in another allocator's memory. An
 //! object lies in a block of a [`BlockSource`]; the next fresh pages of the alias region are made to
 //! show it, at the same offset in the page. `free` takes the entries away again; after the flush
-//! the block goes back to its source. Addresses are never used twice.
+//! the block goes back to its source. Addresses are never used twice. Blocks can also be *lent* by
+//! whoever calls: an allocator that must not be called while a heap is borrowed. Those are handed
+//! back on request.
 //!
 //! A window of 2 MiB has a page table and a *record* for each page. When all its pages are done
 //! with, the table goes; the records stay, to describe dead objects, until there are too many.
@@ -17,7 +19,7 @@ use super::lock::SpinLock;
 use super::machine::Machine;
 use super::object::Object;
 use super::revoke::LOOK;
-use super::source::{Block, BlockSource, Chunked};
+use super::source::{Block, BlockSource, Chunked, Lent, LENT};
 use super::space::{Heap, Space};
 use super::window::{Use, Window};
 use super::{FreeError, Layout, OutOfMemory};
@@ -58,7 +60,8 @@ pub struct PageRecord {
     pub start: AtomicU64,
     /// Bytes that were asked for.
     pub size: AtomicU64,
-    /// Where the object lies; on pages that follow, the number of the first.
+    /// Where the object lies, of a lent block its address; on pages that follow, the number of the
+    /// first.
     block: AtomicU64,
     /// What the source knows the block by.
     owner: AtomicU64,
@@ -106,6 +109,8 @@ pub struct Paged {
     queue: AtomicU64,
     /// Objects without entries that wait for other processors: number + 1 of the first.
     waiting: AtomicU64,
+    /// Objects in lent blocks that nobody reaches any more: number + 1 of the first.
+    ready: AtomicU64,
     dead: SpinLock<Dead>,
     /// Records of windows that can be used again, as the address of the first, linked by `next`.
     spare: SpinLock<u64>,
@@ -118,6 +123,7 @@ impl Paged {
             on,
             queue: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
+            ready: AtomicU64::new(0),
             dead: SpinLock::new(Dead {
                 oldest: 0,
                 newest: 0,
@@ -194,7 +200,12 @@ impl<M: Machine> Space<M> {
             self.machine
                 .discard(block.start, bytes.next_multiple_of(PAGE_SIZE));
         }
-        let at = self.show(first, &block, layout.size, stack)?;
+        let frame = block.start.align_down(PAGE_SIZE);
+        let at = self.page_address(first).add(block.start.0 - frame.0);
+        for (index, id) in (0..).zip(first..first + block.pages) {
+            self.show(id, frame.add(index * PAGE_SIZE));
+        }
+        self.note_object(first, &block, at, layout.size, stack)?;
         if layout.zeroed && !block.zero && !is_run {
             // SAFETY: the object is not known to anybody yet.
             unsafe { self.machine.clear(at, layout.size) };
@@ -202,19 +213,25 @@ impl<M: Machine> Space<M> {
         Some(at)
     }
 
-    /// Makes the pages from number `first` on show the block, and an object of it.
-    fn show(&self, first: u64, block: &Block, size: u64, stack: StackId) -> Option<GuestVirtual> {
-        let frame = block.start.align_down(PAGE_SIZE);
-        let at = self.page_address(first).add(block.start.0 - frame.0);
+    /// Makes page number `id` show `frame`.
+    fn show(&self, id: u64, frame: GuestPhysical) {
+        if let Some(entry) = self.page_entry(id) {
+            self.store(entry, Entry::page(frame, Flags::DATA).bits());
+        }
+    }
+
+    /// Notes the object at `at` on the pages from number `first` on, which show its block.
+    fn note_object(
+        &self,
+        first: u64,
+        block: &Block,
+        at: GuestVirtual,
+        size: u64,
+        stack: StackId,
+    ) -> Option<()> {
         let record = self.page_record(first)?;
-        for (index, id) in (0..).zip(first..first + block.pages) {
-            if index > 0 {
-                self.follow(id, first);
-            }
-            if let Some(entry) = self.page_entry(id) {
-                let to = Entry::page(frame.add(index * PAGE_SIZE), Flags::DATA);
-                self.store(entry, to.bits());
-            }
+        for id in first + 1..first + block.pages {
+            self.follow(id, first);
         }
         record.allocated.store(stack, Ordering::Relaxed);
         record.pages.store(block.pages as u32, Ordering::Relaxed);
@@ -223,7 +240,96 @@ impl<M: Machine> Space<M> {
         record.block.store(block.start.0, Ordering::Relaxed);
         record.owner.store(block.owner, Ordering::Relaxed);
         record.state.store(state::LIVE, Ordering::Release);
+        Some(())
+    }
+
+    /// An object in a block that another allocator has lent, whose memory stays what it is until the
+    /// block is given back ([`Self::give_back`]). `layout` is what the block was asked for.
+    ///
+    /// # Errors
+    /// Addresses, or memory for page tables and records, have run out: the block is not used.
+    pub fn allocate_in(
+        &self,
+        heap: &mut Heap,
+        lent: Lent,
+        layout: Layout,
+        frames: &[u64],
+        thread: u64,
+    ) -> Result<GuestVirtual, OutOfMemory> {
+        let stack = self.stack(frames, thread);
+        if self.is_waiting() {
+            self.catch_up();
+            self.collect();
+        }
+        let at = self
+            .place_in(heap, lent, layout, stack)
+            .ok_or(OutOfMemory)?;
+        if layout.zeroed {
+            // SAFETY: the object is not known to anybody yet.
+            unsafe { self.machine.clear(at, layout.size) };
+        }
+        Ok(at)
+    }
+
+    fn place_in(
+        &self,
+        heap: &mut Heap,
+        lent: Lent,
+        layout: Layout,
+        stack: StackId,
+    ) -> Option<GuestVirtual> {
+        let align = layout.align.checked_next_power_of_two()?;
+        let inside = lent.start.offset_in(PAGE_SIZE);
+        let pages = inside.checked_add(layout.size.max(1))?.div_ceil(PAGE_SIZE);
+        if pages > self.windows.bytes() / PAGE_SIZE {
+            return None;
+        }
+        let first = self.take_pages(heap, pages, align)?;
+        let mapper = self.mapper();
+        let from = lent.start.align_down(PAGE_SIZE);
+        for (index, id) in (0..).zip(first..first + pages) {
+            let at = from.add(index * PAGE_SIZE).max(lent.start);
+            let found = mapper.translate(at).or_else(|| {
+                // Its first use makes its entry.
+                self.machine.touch(at);
+                mapper.translate(at)
+            });
+            match found {
+                Some(found) => self.show(id, found.physical.align_down(PAGE_SIZE)),
+                None => {
+                    self.skip(heap, first, first + pages);
+                    return None;
+                }
+            }
+        }
+        let block = Block {
+            start: GuestPhysical(lent.start.0),
+            pages,
+            owner: lent.owner | LENT,
+            zero: false,
+        };
+        let at = self.page_address(first).add(inside);
+        self.note_object(first, &block, at, layout.size, stack)?;
         Some(at)
+    }
+
+    /// Calls `give` with every lent block that nobody reaches any more, and how many bytes of it
+    /// were used. `give` may call whoever has lent it, and anything of the heap.
+    pub fn give_back(&self, mut give: impl FnMut(Lent, u64)) {
+        if self.paged.ready.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut next = self.paged.ready.swap(0, Ordering::AcqRel);
+        while let Some((id, record)) = self.listed(next) {
+            next = record.next.load(Ordering::Relaxed);
+            let lent = Lent {
+                owner: record.owner.load(Ordering::Relaxed) & !LENT,
+                start: GuestVirtual(record.block.load(Ordering::Relaxed)),
+            };
+            let bytes = record.size.load(Ordering::Relaxed);
+            self.retire(id, &record);
+            give(lent, bytes);
+        }
     }
 
     /// Notes that the page belongs to the object, or nothing, that starts on page `first`.
@@ -506,8 +612,17 @@ impl<M: Machine> Space<M> {
             let start = GuestPhysical(record.block.load(Ordering::Relaxed));
             let owner = record.owner.load(Ordering::Relaxed);
             self.queue.returned(bytes);
+            if owner & LENT != 0 {
+                push(&self.paged.ready, id, record);
+                return;
+            }
             Chunked(self).give(start, owner, bytes.max(1));
         }
+        self.retire(id, record);
+    }
+
+    /// Counts an object's pages as done with.
+    fn retire(&self, id: u64, record: &PageRecord) {
         self.for_parts(id, record, |window, first, count| {
             // How many of its pages are done with is kept where other windows have a bitmap.
             let done = window.revoked[0].fetch_add(count, Ordering::AcqRel) + count;

@@ -110,6 +110,22 @@ impl<M: Machine> Space<M> {
             zeroed: false,
         };
         let new = self.allocate(heap, layout, frames, thread)?;
+        self.replace(heap, (at, old), (new, size), frames, thread)
+    }
+
+    /// Copies what fits of a live object, given by address and size, into a new one, and frees the
+    /// old one; answers the new one's address.
+    ///
+    /// # Errors
+    /// The old one was freed meanwhile; the new one is freed then.
+    pub fn replace(
+        &self,
+        heap: &mut Heap,
+        (at, old): (GuestVirtual, u64),
+        (new, size): (GuestVirtual, u64),
+        frames: &[u64],
+        thread: u64,
+    ) -> Result<GuestVirtual, ReallocateError> {
         // SAFETY: both objects are live: the old one was found to be so, and a program that frees
         // it meanwhile in another thread faults in this copy as it would in its own.
         unsafe { self.machine.copy(at, new, old.min(size)) };

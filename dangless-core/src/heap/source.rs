@@ -2,7 +2,8 @@
 //!
 //! The classic scheme ([`paged`](super::paged)) only wants memory for one object at a time, and says
 //! when nobody reaches it any more: any allocator will do. [`Chunked`] takes it from our own chunks,
-//! whose objects are then handed out page after page without windows over them.
+//! whose objects are then handed out page after page without windows over them. [`Lent`] blocks come from elsewhere,
+//! one call at a time.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use super::class::{self, Class, CLASSES};
 use super::handle::{Handle, Record};
 use super::machine::Machine;
 use super::space::Space;
-use crate::address::{GuestPhysical, LARGE_PAGE_SIZE, PAGE_SIZE};
+use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 
 /// Physical memory for one object.
 #[derive(Clone, Copy)]
@@ -27,6 +28,18 @@ pub struct Block {
     /// Every byte is zero.
     pub zero: bool,
 }
+
+/// A block of an allocator that the heap does not call itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lent {
+    /// What that allocator knows it by; even.
+    pub owner: u64,
+    /// Where the object is to start.
+    pub start: GuestVirtual,
+}
+
+/// Set in the owner of a lent block.
+pub const LENT: u64 = 1;
 
 /// Hands out blocks and takes them back.
 pub trait BlockSource {

@@ -28,15 +28,13 @@ use super::source::Slots;
 use super::threads::Orphans;
 use super::window::{bit_of, Window, Windows, NOT_QUICK};
 use super::{FreeError, Layout, OutOfMemory};
-use crate::abi::config::Config;
+use crate::abi::config::{aliasing, Config};
 use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
 
 /// Largest alignment.
 const MOST_ALIGN: u64 = 1 << 30;
 /// [`Config::profile`] that records who allocated and freed.
 const DETECT: u64 = 1;
-/// [`Config::aliasing`] of the classic scheme.
-const PAGE: u64 = 1;
 
 /// The protected heap of a process.
 pub struct Space<M: Machine> {
@@ -200,7 +198,7 @@ impl<M: Machine> Space<M> {
             queue: Queue::new(config.quarantine),
             epochs: Epochs::new(),
             orphans: Orphans::new(),
-            paged: Paged::new(config.aliasing == PAGE),
+            paged: Paged::new(config.aliasing != aliasing::WINDOW),
             zero_on_free: config.zero_on_free != 0,
             is_bounded: config.revoke_bounded != 0,
             shared: AtomicBool::new(false),

@@ -3,6 +3,7 @@
 mod cases;
 mod faults;
 mod leases;
+mod lent;
 mod machine;
 mod model;
 mod processors;

@@ -1,4 +1,5 @@
-//! Other people's tests of malloc, and a program that uses up its addresses.
+//! Other people's tests of malloc, a program that uses up its addresses, and programs whose own
+//! malloc lends the memory of their objects.
 
 use std::fs;
 
@@ -6,7 +7,7 @@ use crate::comparison::Step;
 use crate::compile::Linking;
 use crate::store::BuildError;
 
-use super::{Ground, Origin, Program};
+use super::{file, Ground, Origin, Program};
 
 /// The cases.
 pub(super) const CASES: &[Program] = &[
@@ -24,6 +25,48 @@ pub(super) const CASES: &[Program] = &[
         "allocator::glibc",
         Origin::Recipe("glibc-malloc"),
         glibc_malloc,
+    ),
+    (
+        "allocator::lent::words",
+        Origin::Source("words.c", Linking::Musl),
+        lent_words,
+    ),
+    (
+        "allocator::lent::containers",
+        Origin::Source("containers.cc", Linking::Static),
+        lent_words,
+    ),
+    ("allocator::lent::stress", Origin::Recipe("mimalloc"), |g| {
+        Ok(vec![lent(g.run("stress", &["4", "2", "2"]))])
+    }),
+    (
+        "allocator::lent::sqlite",
+        Origin::Recipe("sqlite"),
+        lent_sqlite,
+    ),
+    (
+        "allocator::lent::shell",
+        Origin::Installed {
+            path: "/bin/bash",
+            package: "bash",
+        },
+        lent_shell,
+    ),
+    (
+        "allocator::lent::jemalloc",
+        Origin::Installed {
+            path: "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
+            package: "libjemalloc2",
+        },
+        lent_preloaded,
+    ),
+    (
+        "allocator::lent::mimalloc",
+        Origin::Installed {
+            path: "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2",
+            package: "libmimalloc2.0",
+        },
+        lent_preloaded,
     ),
     ("allocator::stress", Origin::Recipe("mimalloc"), |g| {
         // Threads, percent of the load, rounds.
@@ -69,4 +112,38 @@ fn endless(ground: &Ground) -> Result<Vec<Step>, BuildError> {
         .map(str::to_owned)
         .to_vec();
     Ok(vec![step])
+}
+
+/// Has the program's own malloc lend the memory.
+fn lent(mut step: Step) -> Step {
+    step.options = ["--aliasing", "program"].map(str::to_owned).to_vec();
+    step
+}
+
+fn lent_words(ground: &Ground) -> Result<Vec<Step>, BuildError> {
+    Ok(vec![lent(ground.run_it(&[&ground.amount(2_000, 200)]))])
+}
+
+fn lent_sqlite(ground: &Ground) -> Result<Vec<Step>, BuildError> {
+    let mut load = ground.run(
+        "sqlite3",
+        &["-batch", "-cmd", ".parameter set :rows 500", "data.db"],
+    );
+    load.input = Some(file("database.sql"));
+    let check = ground.run("sqlite3", &["data.db", "PRAGMA integrity_check;"]);
+    Ok(vec![lent(load), lent(check)])
+}
+
+fn lent_shell(ground: &Ground) -> Result<Vec<Step>, BuildError> {
+    let script = "for i in 1 2 3; do x=$x$(echo $i | tr 1-3 a-c); done; echo $x; (exit 7); echo $?";
+    Ok(vec![lent(ground.run_it(&["-c", script]))])
+}
+
+/// An interpreter over an allocator that takes the place of the C library's.
+fn lent_preloaded(ground: &Ground) -> Result<Vec<Step>, BuildError> {
+    let program = "print(len(repr([str(i) * (i % 50) for i in range(3000)])))";
+    let mut step = Step::new("/usr/bin/python3", &["-I", "-S", "-c", program]);
+    let preload = ground.built.to_string_lossy().into_owned();
+    step.environment.push(("LD_PRELOAD".to_owned(), preload));
+    Ok(vec![lent(step)])
 }

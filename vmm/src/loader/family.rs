@@ -29,6 +29,8 @@ pub struct Family {
     pub replacements: Vec<Replacement>,
     /// `__errno_location`, before the load bias.
     pub errno_location: Option<u64>,
+    /// `malloc` and `free`, before the load bias, if both are there.
+    pub pair: Option<(u64, u64)>,
 }
 
 /// Names, and the functions that serve them; of names at one address the first counts (glibc's
@@ -148,6 +150,7 @@ impl Names {
         let mut family = Family {
             replacements: Vec::new(),
             errno_location: self.errno_location(),
+            pair: self.address("malloc").zip(self.address("free")),
         };
         for (name, target) in NAMES {
             let Some((address, size)) = self.place(name) else {
@@ -226,6 +229,7 @@ pub fn exported<'data, R: ReadRef<'data>>(data: R) -> Family {
         return Family {
             replacements: Vec::new(),
             errno_location: names.errno_location(),
+            pair: None,
         };
     }
     names.family()

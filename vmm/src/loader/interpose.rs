@@ -7,6 +7,7 @@
 //! in it.
 
 use super::family::{Family, Replacement};
+use super::original;
 use crate::memory::space::Space;
 use crate::memory::user::{Fault, UserMemory};
 use dangless_core::abi::layout;
@@ -22,6 +23,10 @@ const NEAR: u64 = 5;
 const BREAKPOINT: u8 = 0xcc;
 /// What compilers align functions to when they pad them.
 const ALIGNMENT: u64 = 16;
+/// Bytes for an allocator that is kept.
+const KEPT: u64 = 2 * original::MOST as u64;
+/// How far functions of one allocator may lie from each other.
+const NEIGHBOURS: u64 = 32 << 10;
 /// How far from an object an island may lie: a near jump's reach, less the largest of objects.
 const REACH: u64 = 1 << 30;
 
@@ -40,6 +45,8 @@ pub enum InterposeError {
 #[derive(Debug, Default)]
 pub struct Islands {
     pages: Vec<Island>,
+    /// Replaced allocators are kept callable.
+    keeps: bool,
     /// Functions that a breakpoint leads to the runtime: address to target.
     breakpoints: BTreeMap<u64, u64>,
 }
@@ -50,7 +57,27 @@ struct Island {
     used: u64,
 }
 
+/// An allocator's functions, callable although they are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its `malloc`.
+    pub malloc: u64,
+    /// Its `free`.
+    pub free: u64,
+    /// Where its functions lie.
+    pub code: [u64; 2],
+}
+
 impl Islands {
+    /// No islands yet; with `keeps`, replaced allocators are kept callable.
+    #[must_use]
+    pub fn new(keeps: bool) -> Self {
+        Self {
+            keeps,
+            ..Self::default()
+        }
+    }
+
     /// Takes the free page at `at` for an island.
     ///
     /// # Errors
@@ -67,7 +94,7 @@ impl Islands {
         Ok(())
     }
 
-    /// Replaces `family` in the object mapped with `bias`.
+    /// Replaces `family` in the object mapped with `bias`; its allocator, if that is kept.
     ///
     /// # Errors
     /// See [`InterposeError`]; the object is then partly changed and must not be run.
@@ -76,7 +103,7 @@ impl Islands {
         space: &Space,
         family: &Family,
         bias: u64,
-    ) -> Result<(), InterposeError> {
+    ) -> Result<Option<Kept>, InterposeError> {
         let mut entries: Vec<Replacement> = family
             .replacements
             .iter()
@@ -87,14 +114,27 @@ impl Islands {
             .collect();
         entries.sort_unstable_by_key(|entry| entry.address);
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
-            return Ok(());
+            return Ok(None);
         };
-        let room = FAR * entries.len() as u64;
+        let kept = if self.keeps { KEPT } else { 0 };
+        let room = FAR * entries.len() as u64 + kept;
         let mut stop = self.stops(space, &(first.address..last.address), room)?;
+        let pair = family.pair.filter(|_| self.keeps);
+        let kept = match pair {
+            Some((malloc, free)) => {
+                let mut keep = |function: u64| {
+                    let at = stop;
+                    stop += KEPT / 2;
+                    keep(space, &entries, function.wrapping_add(bias), at)
+                };
+                keep(malloc)?.zip(keep(free)?)
+            }
+            None => None,
+        };
         let mut following = entries.iter().skip(1).map(|entry| entry.address);
         for entry in &entries {
             let next = following.next().unwrap_or(u64::MAX);
-            if next - entry.address < NEAR || !has_room(space, entry)? {
+            if replaced_bytes(space, entry, next)? < NEAR {
                 space.write_code(GuestVirtual(entry.address), &[BREAKPOINT])?;
                 self.breakpoints.insert(entry.address, entry.target);
                 continue;
@@ -112,7 +152,10 @@ impl Islands {
             space.write_code(GuestVirtual(entry.address), &jump)?;
             stop += FAR;
         }
-        Ok(())
+        let code = pair.map_or([0; 2], |(_, free)| {
+            surroundings(&entries, free.wrapping_add(bias))
+        });
+        Ok(kept.map(|(malloc, free)| Kept { malloc, free, code }))
     }
 
     /// Where a breakpoint at `address` leads, if it is one of these.
@@ -143,6 +186,67 @@ impl Islands {
         page.used += room;
         Ok(stop)
     }
+}
+
+/// Where the functions lie that are near the one at `address`: compilers keep a file's together.
+fn surroundings(entries: &[Replacement], address: u64) -> [u64; 2] {
+    let near = |entry: &&Replacement| entry.address.abs_diff(address) <= NEIGHBOURS;
+    let mut near = entries.iter().filter(near).map(|entry| entry.address);
+    match (near.next(), near.next_back()) {
+        (Some(first), Some(last)) => [first, last],
+        _ => [0; 2],
+    }
+}
+
+/// How many bytes of a function, followed by one at `next`, are replaced.
+fn replaced_bytes(space: &Space, entry: &Replacement, next: u64) -> Result<u64, Fault> {
+    let fits = next - entry.address >= NEAR && has_room(space, entry)?;
+    Ok(if fits { NEAR } else { 1 })
+}
+
+/// Moves the beginning of the function at `address`, or of the one that it jumps to, to `at`, so
+/// that it can be called when `entries`, which are sorted, are replaced. Where that cannot be done
+/// there is no such function.
+fn keep(
+    space: &Space,
+    entries: &[Replacement],
+    address: u64,
+    at: u64,
+) -> Result<Option<u64>, InterposeError> {
+    let address = original::innermost(address, |from| {
+        let mut code = [0; 30];
+        space.read(GuestVirtual(from), &mut code).ok()?;
+        Some(code)
+    });
+    let Some(index) = entries.iter().position(|entry| entry.address == address) else {
+        return Ok(Some(address));
+    };
+    let Some(entry) = entries.get(index) else {
+        return Ok(None);
+    };
+    let next = entries
+        .get(index + 1)
+        .map_or(u64::MAX, |entry| entry.address);
+    let replaced = replaced_bytes(space, entry, next)?;
+    let mut code = vec![0; code_bytes(entry)];
+    if space.read(GuestVirtual(address), &mut code).is_err() {
+        return Ok(None);
+    }
+    let Some(moved) = original::moved(&code, entry.size, address, replaced as usize, at) else {
+        return Ok(None);
+    };
+    space.write(GuestVirtual(at), &moved)?;
+    Ok(Some(at))
+}
+
+/// How much of a function's code is looked at: all of it, within reason, and no more than its page
+/// where its size is not known.
+fn code_bytes(entry: &Replacement) -> usize {
+    let size = match entry.size {
+        0 => PAGE_SIZE - entry.address % PAGE_SIZE,
+        size => size.max(32),
+    };
+    usize::try_from(size).map_or(original::LOOK, |size| size.min(original::LOOK))
 }
 
 /// Whether a jump fits a function, with the padding that follows it.

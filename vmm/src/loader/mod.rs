@@ -14,5 +14,6 @@ pub mod family;
 pub mod file;
 pub mod image;
 pub mod interpose;
+pub mod original;
 pub mod stack;
 pub mod vdso;

@@ -9,6 +9,7 @@ use super::link::Link;
 use super::processor::{Pool, Processor};
 use super::segments::Ring;
 use super::vcpu::{Exit, Start};
+use crate::loader::interpose::Kept;
 use crate::memory::physical::{MemoryError, Physical, Use};
 use crate::memory::tables::Tables;
 use crate::runtime;
@@ -353,7 +354,19 @@ impl Machine {
 
     /// Tells the runtime where errno lies, if it does not know yet.
     pub fn learn_errno_location(&self, at: u64) {
-        let field = offset_of!(Config, errno_location) as u64;
+        self.learn(offset_of!(Config, errno_location) as u64, at);
+    }
+
+    /// Tells the runtime of the program's own allocator, if it does not know of one yet.
+    pub fn learn_allocator(&self, kept: Kept) {
+        self.learn(offset_of!(Config, program_free) as u64, kept.free);
+        let code = offset_of!(Config, program_code) as u64;
+        self.learn(code, kept.code[0]);
+        self.learn(code + 8, kept.code[1]);
+        self.learn(offset_of!(Config, program_malloc) as u64, kept.malloc);
+    }
+
+    fn learn(&self, field: u64, at: u64) {
         if let Some(host) = self.physical.host(self.config.add(field), 8) {
             // SAFETY: an aligned word of a page that is the machine's; other threads' processors
             // read it meanwhile, hence atomic.

@@ -302,9 +302,14 @@ impl Thread {
                 }
             }
         }
-        self.program
+        let kept = self
+            .program
             .islands()
-            .replace(&self.program.space, &here, bias)
+            .replace(&self.program.space, &here, bias)?;
+        if let Some(kept) = kept {
+            self.program.machine.learn_allocator(kept);
+        }
+        Ok(())
     }
 
     /// Builds the unwind table of the object whose code holds `address`, for the runtime.

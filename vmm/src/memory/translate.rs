@@ -2,7 +2,7 @@
 //!
 //! Application memory is found by its areas, so that memory whose page-table entries are still to
 //! be made counts as mapped; the heap is found by the runtime's page tables, which are untrusted:
-//! only memory granted to the runtime is followed.
+//! only memory granted to the runtime, or of the program's own mappings, is followed.
 
 use super::physical::Use;
 use super::space::{Space, State};
@@ -116,8 +116,10 @@ impl Space {
         }
         let size = found.page_size.clamp(PAGE_SIZE, LARGE_PAGE_SIZE);
         let here = (size - at % size).min(length);
-        // A forged entry may point anywhere: only memory granted to the runtime is heap.
-        if !self.physical.is_all(found.physical, here, Use::Granted) {
+        // A forged entry may point anywhere: only memory granted to the runtime is heap, and the
+        // program's own, where its malloc lends blocks; that may be a file that has got shorter.
+        let may_fault = !self.physical.is_all(found.physical, here, Use::Granted);
+        if may_fault && !self.physical.is_all(found.physical, here, Use::Application) {
             return Err(Fault::Unmapped(GuestVirtual(at)));
         }
         let pointer = self
@@ -127,7 +129,7 @@ impl Space {
         Ok(HostSlice {
             pointer,
             length: here as usize,
-            may_fault: false,
+            may_fault,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The heap's addresses: how many there are, how objects get theirs, when they are used again.
 
+use dangless_core::abi::config::aliasing;
 use dangless_core::abi::layout;
 use dangless_core::address::LARGE_PAGE_SIZE;
 
@@ -12,6 +13,9 @@ pub enum Aliasing {
     /// The classic scheme, to compare with: pages with an entry each, written and cleared for one
     /// object. Addresses are then never used again.
     Page,
+    /// As [`Page`](Self::Page), over blocks of the program's own malloc, whatever that is, instead
+    /// of the heap's own memory.
+    Program,
 }
 
 /// When addresses of freed objects are used again that no word of the program refers to any more.
@@ -46,6 +50,15 @@ impl Addresses {
     pub fn end(self) -> u64 {
         let size = self.size.clamp(LARGE_PAGE_SIZE, Self::ALL.size);
         layout::ALIAS_BASE + size / LARGE_PAGE_SIZE * LARGE_PAGE_SIZE
+    }
+
+    /// As `Config::aliasing` has it.
+    pub fn aliasing(self) -> u64 {
+        match self.aliasing {
+            Aliasing::Window => aliasing::WINDOW,
+            Aliasing::Page => aliasing::PAGE,
+            Aliasing::Program => aliasing::PROGRAM,
+        }
     }
 
     /// As `Config::reclaim` has it.

@@ -98,7 +98,8 @@ impl Sandbox {
                 path: path.clone(),
                 source,
             })?;
-        let mut islands = Islands::default();
+        let lends = self.addresses.aliasing == Aliasing::Program;
+        let mut islands = Islands::new(lends);
         if let Some(at) = image.island.filter(|_| found.is_some()) {
             islands
                 .claim(&space, at)
@@ -137,11 +138,13 @@ impl Sandbox {
         });
         let mut errno_location = 0;
         let mut protected = false;
+        let mut allocator = None;
         for (path, family, bias) in loaded {
             let Some(family) = family else { continue };
-            islands
+            let kept = islands
                 .replace(&space, family, bias)
                 .map_err(|source| Error::interpose(&path, source))?;
+            allocator = allocator.or(kept);
             protected |= !family.replacements.is_empty();
             if let Some(at) = family.errno_location.filter(|_| errno_location == 0) {
                 errno_location = at.wrapping_add(bias);
@@ -174,7 +177,10 @@ impl Sandbox {
             alias_start: layout::ALIAS_BASE,
             alias_end: self.addresses.end(),
             reclaim: self.addresses.period(),
-            aliasing: u64::from(self.addresses.aliasing == Aliasing::Page),
+            aliasing: self.addresses.aliasing(),
+            program_malloc: allocator.map_or(0, |kept| kept.malloc),
+            program_free: allocator.map_or(0, |kept| kept.free),
+            program_code: allocator.map_or([0; 2], |kept| kept.code),
             zero_on_free: u64::from(self.zero_on_free),
             log_level: watch.wanted_level(),
             ..Config::default()
