@@ -52,7 +52,7 @@ static int use(char *at, size_t bytes, size_t align)
 
 int main(int argc, char **argv)
 {
-    long rounds = argc > 1 ? atol(argv[1]) : 2000;
+    long rounds = argc > 1 ? atol(argv[1]) : 300;
     long bad = 0, given = 0;
     for (long round = 0; round < rounds; round++) {
         size_t bytes = size(), count = size(), align = alignment();

@@ -11,3 +11,4 @@ mod program;
 mod random;
 mod reclaim;
 mod stopping;
+mod wild;
