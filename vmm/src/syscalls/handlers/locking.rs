@@ -88,7 +88,12 @@ pub fn lock_new(call: &Call<'_>, at: u64, length: u64, flags: i32) -> Result<(),
     if flags & libc::MAP_LOCKED == 0 && future == 0 {
         return Ok(());
     }
-    let end = at.saturating_add(length).next_multiple_of(PAGE_SIZE);
+    let Some(end) = at
+        .saturating_add(length)
+        .checked_next_multiple_of(PAGE_SIZE)
+    else {
+        return Ok(());
+    };
     // Memory without rights is locked once it has some, which is not followed.
     let Ok(slices) = host::slices(call.memory(), at, end.saturating_sub(at), Access::Read) else {
         return Ok(());
