@@ -28,6 +28,7 @@ pub mod report;
 pub mod runtime;
 pub mod sandbox;
 pub mod signals;
+pub mod standard;
 pub mod symbols;
 pub mod syscalls;
 pub mod unwind;

@@ -12,6 +12,7 @@ use crate::memory::user::UserMemory;
 use crate::signals::record::{self, Disposition};
 use crate::signals::slot::{self, INFO};
 use crate::signals::{kick::KICK, mask};
+use crate::standard;
 use crate::syscalls::engine::host::in_user_range;
 use crate::syscalls::state::{by_default, Action, AlternateStack, ByDefault, AUTODISARM};
 use dangless_core::abi::area::VcpuArea;
@@ -107,6 +108,7 @@ impl Thread {
         if !self.owns_process() {
             return;
         }
+        standard::close_again();
         let ignored = record::hand_over();
         let mut shared = self.shared_state();
         for signal in ignored {
