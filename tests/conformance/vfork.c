@@ -50,6 +50,13 @@ int main(int count, char **arguments) {
     CHECK(seen == 1);
     CHECK(WEXITSTATUS(status_of(child)) == 3);
 
+    child = vfork();
+    if (child == 0) {
+        int own = open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+        _exit(own >= 0 && close(own) == 0 ? 4 : 5);
+    }
+    CHECK(WEXITSTATUS(status_of(child)) == 4);
+
     char *volatile freed = malloc(64);
     child = vfork();
     if (child == 0) {

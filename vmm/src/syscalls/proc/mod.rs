@@ -79,7 +79,9 @@ pub fn entry(path: &[u8], threads: &[i32]) -> Option<Entry> {
         let Some(thread) = parts.next() else {
             return Some(Entry::Threads);
         };
-        if !threads.is_empty() && !is_thread(thread) {
+        // A child that shares memory (`vfork`) is none of its parent's threads.
+        let first = thread == own.as_bytes();
+        if !threads.is_empty() && !is_thread(thread) && !first {
             return Some(Entry::Barred(libc::ENOENT));
         }
         name = parts.next().unwrap_or_default();
