@@ -22,7 +22,9 @@ unsafe impl Record for core::sync::atomic::AtomicU32 {}
 // SAFETY: an atomic is one.
 unsafe impl Record for core::sync::atomic::AtomicU16 {}
 
-/// Points to a record in metadata memory.
+/// Points to a record in metadata memory. An `Option` of it is an address, 0 for none: the runtime's
+/// assembly reads it so.
+#[repr(transparent)]
 pub struct Handle<T: Record> {
     at: NonNull<T>,
 }
