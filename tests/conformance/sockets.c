@@ -79,6 +79,14 @@ static void loopback(void) {
     CHECK(getsockopt(client, IPPROTO_TCP, TCP_NODELAY, &value, &size) == 0 && value != 0 && size == sizeof value);
     size = sizeof value;
     CHECK(getsockopt(client, SOL_SOCKET, SO_TYPE, &value, &size) == 0 && value == SOCK_STREAM);
+    // Where the host has no IPv6 there is no such socket, natively either.
+    int six = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (six >= 0) {
+        CHECK(setsockopt(six, IPPROTO_IPV6, IPV6_RECVTCLASS, &one, sizeof one) == 0);
+        size = sizeof value;
+        CHECK(getsockopt(six, IPPROTO_IPV6, IPV6_RECVTCLASS, &value, &size) == 0 && value == 1);
+        close(six);
+    }
     CHECK(write(client, "GET /", 5) == 5);
     char text[16];
     fcntl(server, F_SETFL, 0);

@@ -49,9 +49,10 @@ fn admit(call: &Call<'_>) -> Result<(), Stop> {
             libc::SO_ATTACH_FILTER | libc::SO_ATTACH_REUSEPORT_CBPF
         ),
         libc::IPPROTO_TCP => name != TCP_ZEROCOPY_RECEIVE,
-        // From 64 on the options are the packet filter's, but for the address before translation.
+        // From 64 on the options are the packet filter's, but for the address before translation;
+        // of IPv6 only some are.
         libc::IPPROTO_IP => name < 64 || name == SO_ORIGINAL_DST,
-        libc::IPPROTO_IPV6 => !(64..70).contains(&name) && name < 100,
+        libc::IPPROTO_IPV6 => !matches!(name, 64 | 65 | 68 | 69) && name < 100,
         libc::SOL_PACKET => name != PACKET_FANOUT_DATA,
         libc::IPPROTO_UDP
         | libc::IPPROTO_UDPLITE
