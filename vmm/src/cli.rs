@@ -123,6 +123,10 @@ pub struct Arguments {
     #[arg(long, hide = true, value_name = "FD")]
     pub exec_fd: Option<i32>,
 
+    /// Started by itself: descriptors of what is known of the host, and of KVM, `FACTS:KVM`.
+    #[arg(long, hide = true, value_name = "FDS", value_parser = descriptors)]
+    pub exec_host: Option<[i32; 2]>,
+
     /// Started by itself: a limit on the address space, `RESOURCE:SOFT:HARD`.
     #[arg(long, hide = true, value_name = "LIMIT", value_parser = limit)]
     pub exec_limit: Vec<(u32, [u64; 2])>,
@@ -250,6 +254,18 @@ fn variable(text: &str) -> Result<(OsString, OsString), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("not of the form NAME=VALUE".to_owned()),
+    }
+}
+
+fn descriptors(text: &str) -> Result<[i32; 2], String> {
+    let numbers: Vec<i32> = text
+        .split(':')
+        .map_while(|word| word.parse().ok())
+        .filter(|&number| number > 2)
+        .collect();
+    match numbers.as_slice() {
+        &[one, other] if one != other => Ok([one, other]),
+        _ => Err("it is two descriptors".to_owned()),
     }
 }
 

@@ -64,7 +64,7 @@ fn describe(text: &mut String) -> Result<(), BootError> {
     line(text, "address width", &address_width(&kvm)?);
     line(text, "huge pages", &huge_pages());
     let started = Instant::now();
-    let (machine, mut processor) = Machine::new(RingChoice::Auto, MEMORY)?;
+    let (machine, mut processor) = Machine::new(RingChoice::Auto, MEMORY, None)?;
     let took = started.elapsed();
     line(
         text,
@@ -72,7 +72,7 @@ fn describe(text: &mut String) -> Result<(), BootError> {
         &format!("made in {:.1} ms", took.as_secs_f64() * 1e3),
     );
     let native = machine.ring == Ring::Zero;
-    let ring_zero = match Machine::new(RingChoice::Zero, MEMORY) {
+    let ring_zero = match Machine::new(RingChoice::Zero, MEMORY, None) {
         Ok(_) => "native",
         Err(BootError::RingZero(_)) => "emulated by the host: not usable",
         Err(error) => return Err(error),
@@ -106,7 +106,7 @@ fn describe(text: &mut String) -> Result<(), BootError> {
         }
         Err(why) => return Err(HostError::Trial(why).into()),
     }
-    let time = if !processor.vcpu.shares_counter() {
+    let time = if !machine.shares_counter {
         "by system calls: the guest's time stamp counter is not the host's"
     } else if Vdso::of_host().is_none() {
         "by system calls: this kernel has no vDSO, or one that is not understood"

@@ -5,6 +5,7 @@ mod cli;
 use clap::Parser;
 use cli::{AliasingName, Arguments, ProfileName, RevokeName, RingName, Switch};
 use dangless_vmm::exec::{launch, Launcher, Policy};
+use dangless_vmm::machine::facts::Legacy;
 use dangless_vmm::process::death::{die, Death};
 use dangless_vmm::report::{json, Kind, Text};
 use dangless_vmm::{
@@ -13,7 +14,7 @@ use dangless_vmm::{
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::FromRawFd;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -116,6 +117,11 @@ fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
         // else here uses it.
         let file = unsafe { File::from_raw_fd(descriptor) };
         sandbox = sandbox.file(file);
+    }
+    if let Some([facts, kvm]) = arguments.exec_host {
+        // SAFETY: as above, for both.
+        let [facts, kvm] = unsafe { [facts, kvm].map(|one| OwnedFd::from_raw_fd(one)) };
+        sandbox = sandbox.legacy(Legacy::take(facts, kvm));
     }
     if replaced {
         sandbox = sandbox.environment(launch::undisguise(launch::own_environment()));

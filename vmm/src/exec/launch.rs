@@ -36,6 +36,18 @@ fn text(words: &OsStr) -> CString {
     CString::new(words.as_bytes()).unwrap_or_default()
 }
 
+/// A duplicate of `descriptor` that stays open on exec, with a number out of the program's way.
+fn keep(descriptor: RawFd, kept: &mut Vec<RawFd>) -> Result<RawFd, Errno> {
+    let low = descriptor::lowest_hidden();
+    // SAFETY: duplicates a descriptor; no memory is involved.
+    let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD, low) };
+    if copy < 0 {
+        return Err(Errno(libc::EMFILE));
+    }
+    kept.push(copy);
+    Ok(copy)
+}
+
 impl Launcher {
     /// The command at `path` with these options. Relative paths among them are taken from `base`,
     /// the current directory at the time the options were first read.
@@ -63,7 +75,8 @@ impl Launcher {
         self.command.as_raw_fd()
     }
 
-    /// What replaces this process by this command with `program`, under these limits.
+    /// What replaces this process by this command with `program`, under these limits. `host` are
+    /// the descriptors of what is known of the host, and of KVM.
     ///
     /// # Errors
     /// EMFILE.
@@ -73,18 +86,22 @@ impl Launcher {
         program: File,
         arguments: Vec<CString>,
         limits: &Limits,
+        host: Option<[RawFd; 2]>,
     ) -> Result<Prepared, Errno> {
+        let mut kept = Vec::new();
         // The new process finds the program by this descriptor, so that it runs the file that was
         // looked at, under whatever name.
-        let low = descriptor::lowest_hidden();
-        // SAFETY: duplicates a descriptor; no memory is involved.
-        let kept = unsafe { libc::fcntl(program.as_raw_fd(), libc::F_DUPFD, low) };
-        if kept < 0 {
-            return Err(Errno(libc::EMFILE));
-        }
+        let file = keep(program.as_raw_fd(), &mut kept)?;
         let mut words = self.words.clone();
         words.push(c"--exec-fd".to_owned());
-        words.push(text(OsStr::new(&kept.to_string())));
+        words.push(text(OsStr::new(&file.to_string())));
+        if let Some([facts, kvm]) = host {
+            // Where there is no room the next start opens KVM itself.
+            if let (Ok(facts), Ok(kvm)) = (keep(facts, &mut kept), keep(kvm, &mut kept)) {
+                words.push(c"--exec-host".to_owned());
+                words.push(text(OsStr::new(&format!("{facts}:{kvm}"))));
+            }
+        }
         for (resource, [soft, hard]) in limits {
             words.push(c"--exec-limit".to_owned());
             words.push(text(OsStr::new(&format!("{resource}:{soft}:{hard}"))));
@@ -103,7 +120,7 @@ impl Launcher {
             arguments: words,
             environment: request.environment.into_iter().map(disguise).collect(),
             flags: libc::AT_EMPTY_PATH,
-            kept: Some(kept),
+            kept,
             pointers: (Vec::new(), Vec::new()),
         })
     }
@@ -118,8 +135,8 @@ pub struct Prepared {
     arguments: Vec<CString>,
     environment: Vec<CString>,
     flags: i32,
-    /// The descriptor of the program that the new process takes over.
-    kept: Option<RawFd>,
+    /// The descriptors that the new process takes over.
+    kept: Vec<RawFd>,
     pointers: (Vec<usize>, Vec<usize>),
 }
 
@@ -133,15 +150,15 @@ impl Prepared {
             arguments: request.arguments,
             environment: request.environment,
             flags: request.flags,
-            kept: None,
+            kept: Vec::new(),
             pointers: (Vec::new(), Vec::new()),
         }
     }
 
     /// Whether the new program runs in a machine too.
     #[must_use]
-    pub const fn is_followed(&self) -> bool {
-        self.kept.is_some()
+    pub fn is_followed(&self) -> bool {
+        !self.kept.is_empty()
     }
 
     /// Replaces this process; comes back only if that failed.
@@ -166,8 +183,8 @@ impl Prepared {
             )
         };
         let failed = io::Error::last_os_error();
-        if let Some(kept) = self.kept.take() {
-            // SAFETY: the duplicate that `prepare` made.
+        for kept in self.kept.drain(..) {
+            // SAFETY: a duplicate that `prepare` made.
             unsafe { libc::close(kept) };
         }
         Errno(failed.raw_os_error().unwrap_or(libc::EIO))

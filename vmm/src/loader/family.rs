@@ -96,6 +96,13 @@ impl Names {
             .chain([FOREIGN])
             .map(|name| (name.as_bytes(), Found::default()))
             .collect();
+        // Of most symbols the first letter and the length tell that they are none of these.
+        let mut lengths = [0u64; 256];
+        for name in found.keys() {
+            if let [first, ..] = name {
+                lengths[usize::from(*first)] |= 1 << name.len().min(63);
+            }
+        }
         for symbol in symbols {
             let endian = Endianness::Little;
             let value = symbol.st_value(endian);
@@ -106,12 +113,22 @@ impl Names {
                 continue;
             }
             let start = symbol.st_name(endian) as usize;
+            let Some([first, ..]) = text.get(start..) else {
+                continue;
+            };
+            let possible = lengths[usize::from(*first)];
+            if possible == 0 {
+                continue;
+            }
             let Some(name) = text
                 .get(start..)
                 .and_then(|rest| rest.split(|&b| b == 0).next())
             else {
                 continue;
             };
+            if possible >> name.len().min(63) & 1 == 0 {
+                continue;
+            }
             let Some(entry) = found.get_mut(name) else {
                 continue;
             };

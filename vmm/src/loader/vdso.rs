@@ -9,6 +9,8 @@ use crate::memory::physical::Physical;
 use crate::memory::space::Space;
 use dangless_core::address::{GuestVirtual, PAGE_SIZE};
 use object::{Object, ObjectSymbol};
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 
 /// What stands at the end of the lines of interest in `/proc/self/maps`.
@@ -43,7 +45,10 @@ impl Vdso {
     /// This process's own; `None` if there is none, or none that is understood.
     #[must_use]
     pub fn of_host() -> Option<Self> {
-        let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+        // The kernel puts it together anew for each read, so it is read in one piece.
+        let mut maps = String::with_capacity(32 << 10);
+        let mut file = File::open("/proc/self/maps").ok()?;
+        file.read_to_string(&mut maps).ok()?;
         let find = |name: &str| {
             let line = maps.lines().find(|line| line.ends_with(name))?;
             let (start, rest) = line.split_once('-')?;

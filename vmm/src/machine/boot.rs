@@ -4,6 +4,7 @@
 //! areas; the direct map covers all guest-physical memory and grows with it. Which ring the machine runs in
 //! is decided here, by running a few instructions at CPL 0.
 
+use super::facts::{Facts, Legacy};
 use super::host::{self, HostError};
 use super::link::Link;
 use super::processor::{Pool, Processor};
@@ -22,9 +23,9 @@ use kvm_bindings::{kvm_regs, CpuId, KVM_MAX_CPUID_ENTRIES};
 use kvm_ioctls::Kvm;
 use std::mem::offset_of;
 use std::ops::Range;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Which ring is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub struct Machine {
     pub ring: Ring,
     /// Whether the host shadows page tables.
     pub shadow_paging: bool,
+    /// Whether the guest's time stamp counter reads as the host's.
+    pub shares_counter: bool,
     pub(super) start: Start,
     config: GuestPhysical,
     /// Bytes of guest-physical memory that the direct map covers.
@@ -84,6 +87,8 @@ pub struct Machine {
     pub(super) link: Mutex<Link>,
     pub(super) features: CpuId,
     pub(super) most_processors: u32,
+    /// The file that tells later starts all this, once it was wanted; `None` if it cannot be made.
+    published: OnceLock<Option<OwnedFd>>,
 }
 
 fn processor_features(kvm: &Kvm) -> Result<CpuId, HostError> {
@@ -101,12 +106,25 @@ fn processor_features(kvm: &Kvm) -> Result<CpuId, HostError> {
 
 impl Machine {
     /// Makes a machine with at most `memory` bytes, puts the runtime into it, and gives it its
-    /// first processor.
+    /// first processor. What an earlier start of the same command has found out is not tried
+    /// again.
     ///
     /// # Errors
     /// When the host cannot, or not in the ring that `choice` insists on.
-    pub fn new(choice: RingChoice, memory: u64) -> Result<(Self, Processor), BootError> {
-        let link = Link::new()?;
+    pub fn new(
+        choice: RingChoice,
+        memory: u64,
+        legacy: Option<Legacy>,
+    ) -> Result<(Self, Processor), BootError> {
+        let published = OnceLock::new();
+        let (link, known) = match legacy {
+            Some(Legacy { kvm, facts, file }) => {
+                // It was never set before.
+                let _ = published.set(Some(file));
+                (Link::over(kvm)?, Some(facts))
+            }
+            None => (Link::new()?, None),
+        };
         let physical = Arc::new(Physical::new(
             Arc::clone(&link.vm),
             memory.min(layout::DIRECT_MAP_SIZE),
@@ -114,10 +132,17 @@ impl Machine {
         let tables = Arc::new(Tables::new(Arc::clone(&physical)));
         let root = tables.frame()?;
         let blocks = physical.allocate(1, Use::Runtime)?;
-        let wanted = if choice == RingChoice::Three {
-            Ring::Three
-        } else {
-            Ring::Zero
+        let wanted = match (&known, choice) {
+            (Some(facts), _) => facts.ring,
+            (None, RingChoice::Three) => Ring::Three,
+            (None, _) => Ring::Zero,
+        };
+        let (features, most_processors) = match &known {
+            Some(facts) => (facts.features.clone(), facts.most_processors),
+            None => (
+                processor_features(&link.kvm)?,
+                u32::try_from(link.kvm.get_max_vcpus()).unwrap_or(u32::MAX),
+            ),
         };
         let start = Start {
             root: root.0,
@@ -131,21 +156,48 @@ impl Machine {
             root,
             ring: wanted,
             shadow_paging: false,
+            shares_counter: false,
             start,
             config: place.config,
             direct: Mutex::new(0),
             backing: Mutex::new(()),
             tsc_per_ms: 0,
             pool: Mutex::new(Pool::new(place.areas)),
-            features: processor_features(&link.kvm)?,
-            most_processors: u32::try_from(link.kvm.get_max_vcpus()).unwrap_or(u32::MAX),
+            features,
+            most_processors,
             link: Mutex::new(link),
+            published,
         };
         machine.extend_direct_map()?;
         let mut processor = machine.processor()?;
-        machine.tsc_per_ms = processor.vcpu.tsc_per_ms();
-        machine.choose_ring(choice, &mut processor)?;
+        if let Some(facts) = known {
+            machine.tsc_per_ms = facts.tsc_per_ms;
+            machine.shadow_paging = facts.shadow_paging;
+            machine.shares_counter = facts.shares_counter;
+        } else {
+            machine.tsc_per_ms = processor.vcpu.tsc_per_ms();
+            machine.choose_ring(choice, &mut processor)?;
+            machine.shares_counter = processor.vcpu.shares_counter();
+        }
         Ok((machine, processor))
+    }
+
+    /// The descriptor of a file that tells another start of this command what this one knows. It
+    /// stays open for children.
+    pub(super) fn publish(&self) -> Option<RawFd> {
+        let published = self.published.get_or_init(|| {
+            let facts = Facts {
+                features: self.features.clone(),
+                most_processors: self.most_processors,
+                tsc_per_ms: self.tsc_per_ms,
+                ring: self.ring,
+                shadow_paging: self.shadow_paging,
+                shares_counter: self.shares_counter,
+            };
+            // Without it the next start finds everything out itself.
+            facts.publish().ok()
+        });
+        published.as_ref().map(AsRawFd::as_raw_fd)
     }
 
     /// The parts of vector state that a processor has, and the bytes of all of it.
@@ -178,6 +230,11 @@ impl Machine {
     #[must_use]
     pub fn descriptors(&self) -> [RawFd; 2] {
         self.link().descriptors()
+    }
+
+    /// The descriptor of [`Self::publish`]'s file, if there is one by now.
+    pub(super) fn published(&self) -> Option<RawFd> {
+        self.published.get()?.as_ref().map(AsRawFd::as_raw_fd)
     }
 
     /// Takes every lock.
@@ -385,6 +442,9 @@ pub(super) fn copy_to(physical: &Physical, at: GuestPhysical, bytes: &[u8]) {
     }
 }
 
+/// Page tables that every machine has, from the root on.
+const TABLES_AT_ONCE: u64 = 40 * PAGE_SIZE;
+
 struct Place {
     /// Room for the areas of the first vCPUs.
     areas: Range<u64>,
@@ -400,6 +460,9 @@ fn place_runtime(
 ) -> Result<Place, BootError> {
     let mapper = Mapper::new(tables, root);
     let config = block;
+    let size: u64 = runtime::SEGMENTS.iter().map(|segment| segment.size).sum();
+    physical.provide(block, size + area::SIZE);
+    physical.provide(root, TABLES_AT_ONCE);
     let mut next = block.add(PAGE_SIZE);
     mapper.map(GuestVirtual(layout::CONFIG), config, PAGE_SIZE, Flags::DATA)?;
     for segment in runtime::SEGMENTS {

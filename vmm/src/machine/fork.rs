@@ -87,6 +87,7 @@ impl Thread {
 
     fn copy(&mut self, request: &CloneRequest, state: &State) -> Result<i64, Errno> {
         let program = Arc::clone(&self.program);
+        program.know_host();
         let frozen = program.freeze(&self.member);
         // SAFETY: the child has this thread only. It holds every lock that others could have held
         // at this moment, here and, by the C library's own care, in the C library.
@@ -205,6 +206,7 @@ impl Thread {
 
     fn lend(&mut self, request: &CloneRequest, state: &State, mask: u64) -> Result<i64, Errno> {
         let program = Arc::clone(&self.program);
+        program.know_host();
         let calls = self.calls.clone();
         let shared = self.lend_shared_state();
         let (fs_base, was_child, was_lent) = (self.fs_base, self.is_child, self.is_lent);
@@ -313,7 +315,8 @@ impl Thread {
             Policy::Follow(launcher) => match find::find(&request) {
                 Err(error) => return error,
                 Ok(find::Found::Runnable { file, arguments }) => {
-                    match launcher.prepare(request, file, arguments, &limits) {
+                    let known = program.known_host();
+                    match launcher.prepare(request, file, arguments, &limits, known) {
                         Ok(prepared) => prepared,
                         Err(error) => return error,
                     }

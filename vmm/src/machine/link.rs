@@ -50,7 +50,11 @@ impl Link {
         Self::over(unsafe { Kvm::from_raw_fd(hide(self.kvm.as_raw_fd(), false)?) })
     }
 
-    fn over(kvm: Kvm) -> Result<Self, HostError> {
+    /// A new empty machine of this KVM.
+    ///
+    /// # Errors
+    /// When the host cannot.
+    pub fn over(kvm: Kvm) -> Result<Self, HostError> {
         let low = kvm.create_vm().map_err(HostError::call("KVM_CREATE_VM"))?;
         // SAFETY: as above.
         let vm = unsafe { kvm.create_vmfd_from_rawfd(hide(low.as_raw_fd(), false)?) }

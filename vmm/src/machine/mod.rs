@@ -3,6 +3,7 @@
 //! | room | holds |
 //! | --- | --- |
 //! | [`host`] | opening KVM, what it must offer |
+//! | [`facts`] | what is known of the host from an earlier start |
 //! | [`link`] | the connection to it, which a forked child makes anew |
 //! | [`segments`] | segments, descriptor tables, control registers |
 //! | [`vcpu`] | one processor |
@@ -34,6 +35,7 @@ mod deliver;
 pub mod diagnose;
 mod epoch;
 pub mod exception;
+pub mod facts;
 mod farewell;
 pub mod fork;
 mod frame;

@@ -14,6 +14,7 @@ use crate::runtime;
 use dangless_core::abi::{area, layout};
 use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE};
 use dangless_core::paging::Flags;
+use kvm_ioctls::VcpuFd;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -130,21 +131,24 @@ impl Machine {
         })
     }
 
-    pub(super) fn vcpu(&self, area: &Area) -> Result<Vcpu, HostError> {
-        let (base, index) = (area.base(), area.index());
+    fn vcpu(&self, area: &Area) -> Result<Vcpu, HostError> {
+        let fd = self.connect(area.index())?;
+        Vcpu::new(fd, &self.features, &self.start, area.base())
+    }
+
+    /// KVM's side of the vCPU with this number, out of the program's way.
+    pub(super) fn connect(&self, index: u64) -> Result<VcpuFd, HostError> {
         let link = self.link();
         let low = link
             .vm
             .create_vcpu(index)
             .map_err(HostError::call("KVM_CREATE_VCPU"))?;
         // SAFETY: the duplicate is a fresh descriptor that nobody else owns.
-        let fd = unsafe {
+        unsafe {
             link.vm
                 .create_vcpu_from_rawfd(hide(low.as_raw_fd(), index > 0)?)
         }
-        .map_err(HostError::call("KVM_CREATE_VCPU"))?;
-        drop(low);
-        Vcpu::new(fd, &self.features, &self.start, base)
+        .map_err(HostError::call("KVM_CREATE_VCPU"))
     }
 
     /// Forgets all vCPUs, which a forked child cannot use, and keeps the areas of all but the one

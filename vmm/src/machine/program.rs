@@ -96,6 +96,7 @@ impl Program {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let mut hidden: BTreeSet<RawFd> = parts.machine.descriptors().into_iter().collect();
+        hidden.extend(parts.machine.published());
         hidden.extend(parts.observer.hidden());
         if let Policy::Follow(launcher) = &parts.policy {
             hidden.insert(launcher.descriptor());
@@ -191,6 +192,23 @@ impl Program {
     pub fn is_hidden(&self, descriptor: RawFd) -> bool {
         let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
         hidden.contains(&descriptor)
+    }
+
+    /// Has children know what is known of the host, so that none of them asks again.
+    pub(super) fn know_host(&self) {
+        if !matches!(self.policy, Policy::Follow(_)) || self.machine.published().is_some() {
+            return;
+        }
+        if let Some(descriptor) = self.machine.publish() {
+            self.hide(descriptor);
+        }
+    }
+
+    /// Descriptors of what is known of the host, and of KVM, for the VMM's next start.
+    pub(super) fn known_host(&self) -> Option<[RawFd; 2]> {
+        self.know_host();
+        let [kvm, _] = self.machine.descriptors();
+        Some([self.machine.published()?, kvm])
     }
 
     /// Takes a descriptor of the VMM's out of the program's sight.

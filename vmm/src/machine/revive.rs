@@ -61,7 +61,8 @@ impl Machine {
         *self.link() = link;
         let vm = Arc::clone(&self.link().vm);
         self.physical.adopt(vm)?;
-        processor.vcpu = self.vcpu(&processor.area)?;
+        let fd = self.connect(processor.index())?;
+        processor.vcpu = Vcpu::without_state(fd, &self.features, &self.start)?;
         processor.vcpu.set_state(state)?;
         Ok(())
     }

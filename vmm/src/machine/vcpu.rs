@@ -63,11 +63,32 @@ pub struct Start {
 }
 
 impl Vcpu {
-    /// Sets a new processor up.
+    /// Sets a new processor up, at the start.
     ///
     /// # Errors
     /// When KVM refuses a register.
     pub fn new(fd: VcpuFd, cpuid: &CpuId, start: &Start, area: u64) -> Result<Self, HostError> {
+        let mut vcpu = Self::without_state(fd, cpuid, start)?;
+        vcpu.fd
+            .set_fpu(&kvm_fpu {
+                fcw: 0x37f,
+                mxcsr: 0x1f80,
+                ..kvm_fpu::default()
+            })
+            .map_err(HostError::call("KVM_SET_FPU"))?;
+        vcpu.reset(start, area)?;
+        Ok(vcpu)
+    }
+
+    /// Sets a new processor up that gets another's state next.
+    ///
+    /// # Errors
+    /// When KVM refuses a register.
+    pub(super) fn without_state(
+        fd: VcpuFd,
+        cpuid: &CpuId,
+        start: &Start,
+    ) -> Result<Self, HostError> {
         let mut vcpu = Self { fd };
         vcpu.fd
             .set_cpuid2(cpuid)
@@ -80,13 +101,6 @@ impl Vcpu {
         vcpu.fd
             .set_xcrs(&xcrs)
             .map_err(HostError::call("KVM_SET_XCRS"))?;
-        vcpu.fd
-            .set_fpu(&kvm_fpu {
-                fcw: 0x37f,
-                mxcsr: 0x1f80,
-                ..kvm_fpu::default()
-            })
-            .map_err(HostError::call("KVM_SET_FPU"))?;
         let entries = [
             (MSR_STAR, segments::STAR),
             (MSR_LSTAR, start.syscall_entry),
@@ -106,7 +120,6 @@ impl Vcpu {
             return Err(HostError::Capability("the system-call registers"));
         }
         vcpu.share_counter();
-        vcpu.reset(start, area)?;
         vcpu.fd.set_sync_valid_reg(SyncReg::Register);
         Ok(vcpu)
     }

@@ -31,6 +31,7 @@ use crate::loader::elf::ElfError;
 use crate::loader::image::ImageError;
 use crate::loader::interpose::InterposeError;
 use crate::machine::boot::{BootError, RingChoice};
+use crate::machine::facts::Legacy;
 use crate::observe::Watch;
 use crate::report::Report;
 use crate::syscalls::state::Limits;
@@ -179,6 +180,8 @@ pub struct Sandbox {
     file: Option<File>,
     policy: Policy,
     limits: Limits,
+    /// What an earlier start of the same command has left.
+    legacy: Option<Legacy>,
     /// Whether the program has this process for itself.
     alone: bool,
     children: Option<Arc<Teller>>,
@@ -209,6 +212,7 @@ impl Sandbox {
             file: None,
             policy: Policy::Refuse,
             limits: Limits::new(),
+            legacy: None,
             alone: false,
             children: None,
             profile: Profile::Detect,
@@ -316,6 +320,13 @@ impl Sandbox {
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// What an earlier start of the same command, with the same options, has left.
+    #[must_use]
+    pub fn legacy(mut self, legacy: Option<Legacy>) -> Self {
+        self.legacy = legacy;
         self
     }
 

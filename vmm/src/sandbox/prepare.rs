@@ -84,7 +84,7 @@ impl Sandbox {
             Search::NoHeap | Search::Unknown => None,
         };
 
-        let (machine, processor) = Machine::new(self.ring, self.memory)?;
+        let (machine, processor) = Machine::new(self.ring, self.memory, self.legacy.take())?;
         let slides = Slides::new(self.aslr)?;
         let bounds = stack_bounds(slides.stack, self.limits.get(&libc::RLIMIT_STACK));
         let space = Arc::new(Space::new(
@@ -124,7 +124,7 @@ impl Sandbox {
         };
         // Without one the time is a system call.
         let vdso = Vdso::of_host()
-            .filter(|_| processor.vcpu.shares_counter())
+            .filter(|_| machine.shares_counter)
             .and_then(|mut vdso| {
                 // Where page tables are shadowed, the guest's ring 3 is the host's own.
                 if !machine.shadow_paging {
