@@ -161,6 +161,14 @@ impl Prepared {
         !self.kept.is_empty()
     }
 
+    /// Closes the descriptors that the new process was to take over.
+    pub fn close(&mut self) {
+        for kept in self.kept.drain(..) {
+            // SAFETY: a duplicate that `prepare` made.
+            unsafe { libc::close(kept) };
+        }
+    }
+
     /// Replaces this process; comes back only if that failed.
     #[must_use]
     pub fn go(&mut self) -> Errno {
@@ -183,10 +191,7 @@ impl Prepared {
             )
         };
         let failed = io::Error::last_os_error();
-        for kept in self.kept.drain(..) {
-            // SAFETY: a duplicate that `prepare` made.
-            unsafe { libc::close(kept) };
-        }
+        self.close();
         Errno(failed.raw_os_error().unwrap_or(libc::EIO))
     }
 }

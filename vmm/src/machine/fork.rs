@@ -2,7 +2,9 @@
 //!
 //! A child with memory of its own is a fork of the VMM. It takes every lock of the VMM's before,
 //! so that its copy holds nothing half done, and the child, which has this one thread only, makes
-//! the machine anew ([`super::revive`]).
+//! the machine anew ([`super::revive`]). What the C library's `fork` cannot do (namespaces, other
+//! signals at the end, other parents) the host's `clone` does, where no other thread could hold a
+//! lock of the C library's.
 //!
 //! A child that its parent waits for (`vfork`, `posix_spawn`) shares the memory, on the host as in
 //! the program: the host's own `vfork` suspends this thread, and the child runs on in the same
@@ -17,10 +19,11 @@ use super::thread::Thread;
 use crate::descriptor::{self, Room};
 use crate::exec::{find, Policy, Prepared, Request};
 use crate::memory::user::UserMemory;
-use crate::process::clone::CloneRequest;
+use crate::process::clone::{CloneRequest, CLEAR_SIGHAND, NAMESPACES};
 use crate::process::death::{die, Death};
 use crate::process::{Errno, Process};
 use crate::signals::{mask, slot, stub};
+use crate::syscalls::state::{Action, SIGNALS};
 use dangless_core::abi::exit::Upcall;
 use dangless_core::address::GuestVirtual;
 use std::io;
@@ -34,8 +37,13 @@ const SETTLS: u64 = libc::CLONE_SETTLS as u64;
 const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
 const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
 const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
-/// What the host's kernel is asked for; the rest concerns the program's memory and is done here.
-const OF_THE_HOST: u64 = VM | VFORK | PIDFD | libc::CLONE_UNTRACED as u64;
+const FILES: u64 = libc::CLONE_FILES as u64;
+/// What the host's kernel alone can do.
+const BY_CLONE: u64 = VFORK | NAMESPACES | (libc::CLONE_PARENT | libc::CLONE_FS) as u64;
+/// What is left to the host's kernel where it is asked; the rest concerns the program's memory and
+/// is done here.
+const OF_THE_HOST: u64 =
+    BY_CLONE | (libc::CLONE_UNTRACED | libc::CLONE_SYSVSEM | libc::CLONE_IO) as u64;
 
 /// Exit status of the VMM's own failures.
 const FAILURE: u8 = 125;
@@ -88,14 +96,20 @@ impl Thread {
     fn copy(&mut self, request: &CloneRequest, state: &State) -> Result<i64, Errno> {
         let program = Arc::clone(&self.program);
         program.know_host();
-        let frozen = program.freeze(&self.member);
-        // SAFETY: the child has this thread only. It holds every lock that others could have held
-        // at this moment, here and, by the C library's own care, in the C library.
-        let child = unsafe { libc::fork() };
-        drop(frozen);
-        if child < 0 {
-            return Err(last_error());
-        }
+        let child = if request.flags & BY_CLONE == 0 && request.exit_signal == libc::SIGCHLD {
+            let frozen = program.freeze(&self.member);
+            // SAFETY: the child has this thread only. It holds every lock that others could have
+            // held at this moment, here and, by the C library's own care, in the C library.
+            let child = unsafe { libc::fork() };
+            let failed = last_error();
+            drop(frozen);
+            if child < 0 {
+                return Err(failed);
+            }
+            child
+        } else {
+            self.copy_by_clone(request)?
+        };
         if child == 0 {
             if let Err(why) = self.become_child(request, state) {
                 program
@@ -115,6 +129,35 @@ impl Thread {
             self.store(request.parent_tid, child);
         }
         Ok(i64::from(child))
+    }
+
+    /// The host's own `clone`, with the flags that are its business: 0 in the child, which goes on
+    /// with its copy of this stack.
+    fn copy_by_clone(&mut self, request: &CloneRequest) -> Result<i32, Errno> {
+        let program = &self.program;
+        let others = program.crew.members().len() > 1;
+        if others || !(program.alone || self.is_child) {
+            return Err(Errno(libc::EINVAL));
+        }
+        // Dropped, the thread that looks at queued revocations is gone.
+        let ticked = program.take_ticker().is_some();
+        let flags = request.flags & OF_THE_HOST | request.exit_signal as u64;
+        let frozen = program.freeze(&self.member);
+        // SAFETY: without a stack the child goes on here, on its copy of this one. This is the
+        // process's only thread, so nobody holds a lock, here or in the C library.
+        let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+        let failed = last_error();
+        drop(frozen);
+        if child != 0 && ticked {
+            self.member.set_ticking(false);
+            if let Err(error) = program.start_ticking() {
+                self.broken = Some(End::Broken(error.to_string()));
+            }
+        }
+        match i32::try_from(child) {
+            Ok(child) if child >= 0 => Ok(child),
+            _ => Err(failed),
+        }
     }
 
     /// Makes the forked child's copy of everything its own.
@@ -183,6 +226,9 @@ impl Thread {
 
     /// What `clone` does for the child in the child's memory and registers.
     fn start_child(&mut self, request: &CloneRequest, id: i32) {
+        if request.has(CLEAR_SIGHAND) {
+            self.forget_handlers();
+        }
         if request.stack != 0 {
             let mut registers = self.processor.vcpu.registers();
             registers.rsp = request.stack;
@@ -193,6 +239,19 @@ impl Thread {
         }
         if request.has(CHILD_SETTID) {
             self.store(request.child_tid, id);
+        }
+    }
+
+    /// Handled signals do what they do by default from now on.
+    fn forget_handlers(&mut self) {
+        for signal in 1..=SIGNALS {
+            let action = self.shared_state().actions.get(signal);
+            if action.is_some_and(|action| action.is_handled()) {
+                let default = Action::default();
+                self.shared_state().actions.set(signal, default);
+                // The default is always allowed.
+                let _ = self.dispose_host(signal, &default);
+            }
         }
     }
 
@@ -216,7 +275,7 @@ impl Thread {
             request: *request,
             mask,
         };
-        let flags = request.flags & OF_THE_HOST | request.exit_signal as u64;
+        let flags = request.flags & (OF_THE_HOST | VM | FILES | PIDFD) | request.exit_signal as u64;
         program.crew.lend();
         // SAFETY: the child starts on this stack, below all that this function uses of it, in a
         // function that never returns; until it is gone this thread stands still. `loan` and
@@ -232,7 +291,9 @@ impl Thread {
         self.member.leave_guest();
         Crew::rest(&self.member);
         // What the child left lying around when it became another program.
-        self.leftover = None;
+        if let Some(mut leftover) = self.leftover.take().filter(|_| request.has(FILES)) {
+            leftover.close();
+        }
         let id = self.member.id;
         self.processor.area.update(|area| {
             area.thread = u64::from(id.unsigned_abs());

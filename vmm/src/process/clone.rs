@@ -1,5 +1,17 @@
 //! What `fork`, `vfork`, `clone` and `clone3` ask for.
 
+/// Flags that give the child namespaces of its own.
+pub const NAMESPACES: u64 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u64;
+
+/// Reset handlers in the child (Linux 5.5).
+pub const CLEAR_SIGHAND: u64 = 1 << 32;
+
 /// A new process or thread, as the program asked for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CloneRequest {

@@ -2,7 +2,8 @@
 //!
 //! Arguments are read and judged here; the process itself makes the child.
 
-use crate::process::clone::CloneRequest;
+use super::fcntl::is_ours;
+use crate::process::clone::{CloneRequest, CLEAR_SIGHAND, NAMESPACES};
 use crate::process::Errno;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::host;
@@ -14,13 +15,12 @@ const ARGS_VER0: u64 = 64;
 /// `struct clone_args` as of Linux 5.7.
 const ARGS: usize = 88;
 const PAGE: u64 = 4096;
-/// Reset handlers in the child (Linux 5.5).
-pub const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 
 const VM: u64 = libc::CLONE_VM as u64;
 const VFORK: u64 = libc::CLONE_VFORK as u64;
 const SIGHAND: u64 = libc::CLONE_SIGHAND as u64;
 const THREAD: u64 = libc::CLONE_THREAD as u64;
+const FILES: u64 = libc::CLONE_FILES as u64;
 const PARENT: u64 = libc::CLONE_PARENT as u64;
 const PIDFD: u64 = libc::CLONE_PIDFD as u64;
 const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
@@ -30,11 +30,15 @@ const SYSVSEM: u64 = libc::CLONE_SYSVSEM as u64;
 const IO: u64 = libc::CLONE_IO as u64;
 
 /// What a child with memory of its own, or one that its parent waits for, may ask for. Sharing
-/// descriptors, folders or handlers with another process, and new namespaces, are not offered.
+/// handlers with another process is not offered.
 const OFFERED: u64 = VM
     | VFORK
+    | FILES
+    | PARENT
     | PIDFD
     | PARENT_SETTID
+    | NAMESPACES
+    | libc::CLONE_FS as u64
     | libc::CLONE_CHILD_SETTID as u64
     | libc::CLONE_CHILD_CLEARTID as u64
     | libc::CLONE_SETTLS as u64
@@ -42,7 +46,7 @@ const OFFERED: u64 = VM
     | SYSVSEM
     | IO
     | DETACHED
-    | CLONE_CLEAR_SIGHAND;
+    | CLEAR_SIGHAND;
 
 /// What a thread may ask for beside what makes it one.
 const OF_THREADS: u64 = VM
@@ -50,7 +54,7 @@ const OF_THREADS: u64 = VM
     | THREAD
     | PARENT_SETTID
     | libc::CLONE_FS as u64
-    | libc::CLONE_FILES as u64
+    | FILES
     | libc::CLONE_SETTLS as u64
     | libc::CLONE_CHILD_SETTID as u64
     | libc::CLONE_CHILD_CLEARTID as u64
@@ -166,7 +170,7 @@ pub fn clone3(call: &mut Call<'_>) -> Result<i64, Stop> {
 fn make(call: &mut Call<'_>, request: CloneRequest) -> Result<i64, Stop> {
     if request.has(SIGHAND) && !request.has(VM)
         || request.has(THREAD) && !request.has(SIGHAND)
-        || request.has(CLONE_CLEAR_SIGHAND) && request.has(SIGHAND)
+        || request.has(CLEAR_SIGHAND) && request.has(SIGHAND)
         || request.exit_signal > SIGNALS
     {
         return Err(Stop::Errno(libc::EINVAL));
@@ -177,8 +181,8 @@ fn make(call: &mut Call<'_>, request: CloneRequest) -> Result<i64, Stop> {
     if request.flags & !OFFERED != 0 || request.has(VM) && !request.has(VFORK) {
         return Err(Stop::Errno(libc::EINVAL));
     }
-    // A child with memory of its own is made by the C library's `fork`, whose signal is this one.
-    if !request.has(VM) && request.exit_signal != libc::SIGCHLD {
+    // Two VMMs with one table of descriptors would close each other's.
+    if request.has(FILES) && !request.has(VM) || is_ours(request.exit_signal) {
         return Err(Stop::Errno(libc::EINVAL));
     }
     for (flag, at) in [(PARENT_SETTID, request.parent_tid), (PIDFD, request.pidfd)] {

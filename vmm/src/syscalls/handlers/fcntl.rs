@@ -51,7 +51,7 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<i64, Stop> {
 
 /// Whether the VMM would not know such a signal from its own: the one it uses, and those that tell of
 /// its own faults.
-fn is_ours(signal: i32) -> bool {
+pub(super) fn is_ours(signal: i32) -> bool {
     let faults = [
         libc::SIGSEGV,
         libc::SIGBUS,
