@@ -89,8 +89,16 @@ pub fn catch_up() -> u64 {
     0
 }
 
+/// Finishes queued revocations before a system call, or those that there is run time for.
+pub fn drain_for_call() {
+    let (heap, _) = own();
+    // SAFETY: as in `drain`.
+    space().drain_for_call(unsafe { &mut *heap });
+    note_drained();
+}
+
 /// Finishes queued revocations.
-pub fn drain() {
+fn drain() {
     let (heap, _) = own();
     // SAFETY: the vCPU's own heap; upcalls and system calls do not interrupt the family.
     space().drain(unsafe { &mut *heap });

@@ -23,9 +23,10 @@ pub extern "C" fn upcall(what: u64, first: u64, second: u64, _third: u64) -> u64
     }
 }
 
-/// Finishes queued revocations; called by `syscall_entry` on the area's stack.
+/// Finishes queued revocations, as far as a system call has to; called by `syscall_entry` on the area's
+/// stack.
 pub extern "C" fn drain() {
-    family::drain();
+    family::drain_for_call();
 }
 
 fn unmap(start: u64, length: u64) -> u64 {

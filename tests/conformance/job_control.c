@@ -175,6 +175,9 @@ static int shell(int terminal) {
 }
 
 int main(void) {
+    /* Who starts this in the background may have them ignored. */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
     int master = posix_openpt(O_RDWR | O_NOCTTY);
     CHECK(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
     int ends[2];

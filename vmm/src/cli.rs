@@ -182,7 +182,8 @@ pub enum RevokeName {
     Immediate,
     /// Inside free while the budget lasts, else by the next system call or 1 ms.
     Bounded,
-    /// As bounded, but what exceeds the budget waits for the next system call.
+    /// As bounded, but what exceeds the budget waits: in protect for the next tick with budget, in
+    /// detect for the next system call.
     Adaptive,
 }
 

@@ -32,8 +32,10 @@ pub struct Config {
     /// use an address twice.
     pub reclaim: u64,
     /// 1: queued objects are revoked within a tick, whatever that takes; 0: only while the budget
-    /// allows it, and at system calls.
+    /// allows it.
     pub revoke_bounded: u64,
+    /// 1: system calls revoke what is queued, whatever that takes; 0: only while the budget allows it.
+    pub revoke_at_calls: u64,
     /// Most bytes of freed objects that wait for their revocation; 0 leaves it to the heap.
     pub quarantine: u64,
     /// See [`aliasing`].

@@ -302,6 +302,10 @@ impl<M: Machine> Space<M> {
                 return Ok(taken);
             }
             let Some(chunk) = front.chunk else {
+                if self.is_growing_idly() {
+                    self.drain(heap);
+                    continue;
+                }
                 if self.is_waiting() {
                     self.catch_up();
                     self.collect();

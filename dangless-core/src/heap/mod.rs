@@ -46,6 +46,7 @@ mod lock;
 mod machine;
 mod object;
 mod paged;
+pub mod picture;
 pub mod quick;
 mod reallocate;
 mod reclaim;

@@ -4,7 +4,9 @@
 //! to the chunk's free set; with several processors `epoch` sees to that, later. One edit takes in
 //! every object of the window that was freed and is not revoked yet. Where edits or flushes are dear, windows with freed objects wait in a queue and
 //! share them. A window in the queue is edited when
-//! - the queue is drained, at a system call or by the tick;
+//! - the queue is drained, at a system call or by the tick; where the profile says so, only while there
+//!   is run time for it;
+//! - more waits than may, or the heap is about to grow by much: those with few live objects come first;
 //! - as many of its objects were freed since its last edit as are live: the memory that comes back
 //!   pays for the edit;
 //! - it is wholly free: then it is closed, with others together.
@@ -42,6 +44,9 @@ const MARGIN: i64 = 16 << 10;
 const MOST_MARGIN: i64 = 256;
 /// Fewest objects of a window that it is edited for before it is wholly free.
 const WORTH_AN_EDIT: u32 = 64;
+/// When more waits than may, windows are edited that have at most so many live objects for each that
+/// waits, one bound after the other.
+const RELIEF: [u32; 4] = [1, 2, 4, 8];
 /// Most bytes that wait in the queue, where the heap is no bigger than twice that and nothing else
 /// was asked for.
 const MOST_BYTES: i64 = 32 << 20;
@@ -101,6 +106,8 @@ pub struct Queue {
     bytes: AtomicI64,
     /// Most bytes that may wait; 0 for a share of the heap.
     limit: u64,
+    /// Blocks of the heap when it was last about to grow while much waited.
+    grown: AtomicU64,
 }
 
 impl Queue {
@@ -111,14 +118,24 @@ impl Queue {
             head: AtomicU64::new(0),
             bytes: AtomicI64::new(0),
             limit,
+            grown: AtomicU64::new(0),
         }
+    }
+
+    /// Bytes that wait.
+    fn waiting(&self) -> i64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Adds a window unless it is in the queue already.
     pub(super) fn push(&self, number: u64, window: &Window) {
-        if window.queued.swap(true, Ordering::AcqRel) {
-            return;
+        if !window.queued.swap(true, Ordering::AcqRel) {
+            self.link(number, window);
         }
+    }
+
+    /// Adds a window that counts as queued, and was taken out.
+    fn link(&self, number: u64, window: &Window) {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             window.next.store(head as u32, Ordering::Relaxed);
@@ -183,8 +200,39 @@ impl<M: Machine> Space<M> {
             self.note_due(heap, &freed);
         }
         if self.is_queue_full() {
-            self.drain(heap);
+            self.relieve(heap);
         }
+    }
+
+    /// Has no more wait than may. Where edits are dear, the windows of which the most was freed for what
+    /// is left are edited first.
+    fn relieve(&self, heap: &mut Heap) {
+        let most = self.most_waiting();
+        if self.machine.directory_edits_are_immediate() {
+            for ratio in RELIEF {
+                self.drain_those(heap, ratio);
+                if self.queue.waiting() <= most / 8 * 7 {
+                    return;
+                }
+            }
+        }
+        self.drain(heap);
+    }
+
+    /// Whether much waits while the heap is about to grow, by an eighth since it was so last time: its
+    /// memory is used then before more is asked for. So seldom that costs next to nothing.
+    pub(super) fn is_growing_idly(&self) -> bool {
+        let blocks = self.blocks.in_use();
+        let waiting = self.queue.waiting();
+        if waiting <= self.share_of_heap(8).max(2 * MOST_BYTES) {
+            return false;
+        }
+        let last = self.queue.grown.load(Ordering::Relaxed);
+        if blocks < last + last / 8 {
+            return false;
+        }
+        self.queue.grown.store(blocks, Ordering::Relaxed);
+        true
     }
 
     /// Whether the object has its address from an open lease of the thread's.
@@ -211,7 +259,7 @@ impl<M: Machine> Space<M> {
         }
         let dear = self.machine.directory_edits_are_immediate();
         if dear {
-            self.spare_split(heap, freed.window);
+            self.spare_split(heap, freed.window, u32::MAX);
         }
         let faults = self.revoke_now(freed);
         self.budget.spend_on(now, self.machine.now(), faults);
@@ -249,7 +297,7 @@ impl<M: Machine> Space<M> {
 
     /// Whether more waits than may.
     pub(super) fn is_queue_full(&self) -> bool {
-        self.queue.bytes.load(Ordering::Relaxed) > self.most_waiting()
+        self.queue.waiting() > self.most_waiting()
     }
 
     /// Most bytes that may wait.
@@ -257,8 +305,12 @@ impl<M: Machine> Space<M> {
         if self.queue.limit > 0 {
             return i64::try_from(self.queue.limit).unwrap_or(i64::MAX);
         }
-        let share = self.blocks.in_use() * LARGE_PAGE_SIZE / 2;
-        i64::try_from(share).unwrap_or(i64::MAX).max(MOST_BYTES)
+        self.share_of_heap(2).max(MOST_BYTES)
+    }
+
+    fn share_of_heap(&self, part: u64) -> i64 {
+        let share = self.blocks.in_use() * LARGE_PAGE_SIZE / part;
+        i64::try_from(share).unwrap_or(i64::MAX)
     }
 
     /// Notes a window of which so much was freed that an edit pays, whatever the budget says, unless
@@ -356,6 +408,18 @@ impl<M: Machine> Space<M> {
         }
     }
 
+    /// Finishes every queued revocation before a system call, or those that there is run time for.
+    pub fn drain_for_call(&self, heap: &mut Heap) {
+        // Of single pages the VMM sees no records.
+        let always = self.drains_at_calls || self.paged.on;
+        if always || self.budget.allows(self.machine.now()) {
+            self.drain(heap);
+        } else if self.epochs.are_needed() {
+            self.catch_up();
+            self.collect();
+        }
+    }
+
     /// Finishes every queued revocation.
     pub fn drain(&self, heap: &mut Heap) {
         self.drain_counting(heap);
@@ -368,10 +432,10 @@ impl<M: Machine> Space<M> {
         }
         let began = self.machine.now();
         let mut gone = self.renew_leases(heap, SPENT);
-        let mut faults = self.drain_once(heap, &mut gone);
+        let mut faults = self.drain_once(heap, &mut gone, u32::MAX);
         if self.queue.head.load(Ordering::Relaxed) != 0 {
             // Fronts that were given up have left windows to close.
-            faults += self.drain_once(heap, &mut gone);
+            faults += self.drain_once(heap, &mut gone, u32::MAX);
         }
         if self.paged.has_queued() {
             self.drain_paged();
@@ -381,8 +445,20 @@ impl<M: Machine> Space<M> {
         gone
     }
 
-    /// Answers how many faults the program will take because of it, and counts objects in `gone`.
-    fn drain_once(&self, heap: &mut Heap, gone: &mut u32) -> u32 {
+    /// Edits the queued windows that have at most `most` live objects for each that waits.
+    fn drain_those(&self, heap: &mut Heap, most: u32) {
+        if self.epochs.are_needed() {
+            self.catch_up();
+        }
+        let began = self.machine.now();
+        let faults = self.drain_once(heap, &mut 0, most);
+        self.collect();
+        self.budget.spend_on(began, self.machine.now(), faults);
+    }
+
+    /// Edits the queued windows that have at most `most` live objects for each that waits. Answers how
+    /// many faults the program will take because of it, and counts objects in `gone`.
+    fn drain_once(&self, heap: &mut Heap, gone: &mut u32, most: u32) -> u32 {
         let dear = self.machine.directory_edits_are_immediate();
         let mut faults = 0;
         let mut next = self.queue.detach();
@@ -398,11 +474,16 @@ impl<M: Machine> Space<M> {
                     break;
                 };
                 next = u64::from(window.next.load(Ordering::Relaxed));
+                self.take_margin(window);
+                let waiting = || count(&window.pending());
+                if most != u32::MAX && window.live_count() > waiting().saturating_mul(most) {
+                    self.queue.link(number, &window);
+                    continue;
+                }
                 // Objects freed from here on queue the window again.
                 window.queued.swap(false, Ordering::AcqRel);
-                self.take_margin(window);
                 if dear {
-                    self.spare_split(heap, window);
+                    self.spare_split(heap, window, WORTH_AN_EDIT);
                 }
                 let (edited, owed) = self.edit(number, window, None);
                 flush = flush.merge(owed);
@@ -413,11 +494,7 @@ impl<M: Machine> Space<M> {
             flush.redeem(&self.machine);
             for place in &mut heap.batch[..used] {
                 if let Some(edited) = place.take() {
-                    *gone += edited
-                        .objects
-                        .iter()
-                        .map(|word| word.count_ones())
-                        .sum::<u32>();
+                    *gone += count(&edited.objects);
                     self.return_objects(&edited);
                 }
             }
@@ -578,6 +655,11 @@ impl<M: Machine> Space<M> {
             self.settle_chunk(chunk);
         }
     }
+}
+
+/// How many positions a set has.
+fn count(set: &[u64; 8]) -> u32 {
+    set.iter().map(|word| word.count_ones()).sum()
 }
 
 /// The set of one position.

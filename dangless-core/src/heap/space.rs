@@ -65,6 +65,8 @@ pub struct Space<M: Machine> {
     pub(super) zero_on_free: bool,
     /// Nothing waits longer than the next tick, whatever that takes.
     pub(super) is_bounded: bool,
+    /// Nothing waits longer than the next system call, whatever that takes.
+    pub(super) drains_at_calls: bool,
     /// More than one thread uses the heap, or has.
     shared: AtomicBool,
 }
@@ -201,6 +203,7 @@ impl<M: Machine> Space<M> {
             paged: Paged::new(config.aliasing != aliasing::WINDOW),
             zero_on_free: config.zero_on_free != 0,
             is_bounded: config.revoke_bounded != 0,
+            drains_at_calls: config.revoke_at_calls != 0,
             shared: AtomicBool::new(false),
             budget: Budget::new(config.revoke_budget, config.tsc_per_ms, machine.now()),
             machine,

@@ -15,10 +15,15 @@ use super::machine::Machine;
 use super::space::{Heap, Space};
 use super::window::{Use, Window};
 
+/// Objects that are still to be handed out from a window which is about to be split: so many cost more
+/// faults than a new window.
+const LEFT: u32 = 128;
+
 impl<M: Machine> Space<M> {
     /// Lets go of the window's column, if one of this thread's fronts hands it out and none of its
-    /// objects is live: the window is wholly free then, and its next edit closes it.
-    pub(super) fn spare_split(&self, heap: &mut Heap, window: Handle<Window>) {
+    /// objects is live: the window is wholly free then, and its next edit closes it. So it does where the
+    /// next edit revokes at least `many` objects, and many more are still to be handed out.
+    pub(super) fn spare_split(&self, heap: &mut Heap, window: Handle<Window>, many: u32) {
         // Addresses of columns that are let go of are lost.
         if self.are_windows_scarce() {
             return;
@@ -33,11 +38,13 @@ impl<M: Machine> Space<M> {
         };
         let first = front.first_unused(chunk, column);
         let unused: u32 = unused(window, first).iter().map(ones).sum();
-        if unused == 0 || window.live_count() != unused {
+        let is_dead = window.live_count() == unused;
+        let waiting = window.pending().iter().map(ones).sum::<u32>();
+        if unused == 0 || !is_dead && (waiting < many || unused < LEFT) {
             return;
         }
         front.drop_column(chunk, column);
-        front.spared = true;
+        front.spared |= is_dead;
         // The window is about to be edited, which closes it.
         let _ = self.trim(window, chunk, number, first);
         if front.is_worn() {

@@ -100,6 +100,10 @@ const _: () = assert!(core::mem::size_of::<Window>() == RECORD_SIZE as usize);
 unsafe impl Record for Window {}
 
 impl Window {
+    /// Where in the record it is said what the window is used for.
+    pub const USED_AS: usize = core::mem::offset_of!(Self, used_as);
+    /// What is said there of a column of a chunk.
+    pub const COLUMN: u8 = 1;
     /// Where in the record the owner is.
     pub const OWNER: usize = core::mem::offset_of!(Self, owner);
 
@@ -108,7 +112,7 @@ impl Window {
     #[inline]
     pub fn used_as(&self) -> Use {
         match self.used_as.load(Ordering::Acquire) {
-            1 => Use::Column,
+            Self::COLUMN => Use::Column,
             2 => Use::Extent,
             3 => Use::Pages,
             _ => Use::Nothing,
@@ -137,7 +141,7 @@ impl Window {
     /// Makes this a window of a chunk's column and publishes the record.
     pub fn publish_column(&self, chunk: Handle<Chunk>) {
         self.owner.store(chunk.address(), Ordering::Release);
-        self.used_as.store(1, Ordering::Release);
+        self.used_as.store(Self::COLUMN, Ordering::Release);
     }
 
     /// Makes this a window of an extent and publishes the record.

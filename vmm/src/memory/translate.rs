@@ -11,6 +11,7 @@ use super::vma::Backing;
 use crate::process::picture::{Behind, Mapping};
 use dangless_core::abi::layout;
 use dangless_core::address::{GuestVirtual, LARGE_PAGE_SIZE, PAGE_SIZE};
+use dangless_core::heap::picture::{self, Picture};
 use std::ops::Range;
 
 impl Space {
@@ -107,6 +108,41 @@ impl Space {
         })
     }
 
+    /// How many of the `length` bytes from `at`, in one window, come before a freed object that may still
+    /// be waiting for its revocation; `None` if `at` lies in one.
+    fn not_freed(&self, at: u64, length: u64) -> Option<u64> {
+        let Some(picture) = self.picture(at) else {
+            return Some(length);
+        };
+        let page = |at: u64| (at % LARGE_PAGE_SIZE / PAGE_SIZE) as u32;
+        let last = at + length.saturating_sub(1);
+        match picture.first_freed(page(at), page(last)) {
+            None => Some(length),
+            Some(freed) if freed == page(at) => None,
+            Some(freed) => Some(u64::from(freed) * PAGE_SIZE - at % LARGE_PAGE_SIZE),
+        }
+    }
+
+    /// What the record of the window at `at` says.
+    fn picture(&self, at: u64) -> Option<Picture> {
+        let start = layout::ALIAS_BASE;
+        let record = picture::record_of(GuestVirtual(at), start, layout::WINDOW_TABLE)?;
+        let found = self.mapper().translate(record)?;
+        let length = picture::SIZE as u64;
+        if !self.physical.is_all(found.physical, length, Use::Runtime) {
+            return None;
+        }
+        let pointer = self.physical.host(found.physical, length)?;
+        let mut bytes = [0; picture::SIZE];
+        let slice = HostSlice {
+            pointer,
+            length: picture::SIZE,
+            may_fault: false,
+        };
+        user::copy_out(slice, &mut bytes)?;
+        Picture::new(&bytes)
+    }
+
     /// One contiguous piece of the alias region from `at`, by the runtime's page tables.
     fn alias(&self, at: u64, length: u64, access: Access) -> Result<HostSlice, Fault> {
         let revoked = Fault::Revoked(GuestVirtual(at));
@@ -115,7 +151,9 @@ impl Space {
             return Err(Fault::Unmapped(GuestVirtual(at)));
         }
         let size = found.page_size.clamp(PAGE_SIZE, LARGE_PAGE_SIZE);
-        let here = (size - at % size).min(length);
+        let here = self
+            .not_freed(at, (size - at % size).min(length))
+            .ok_or(revoked)?;
         // A forged entry may point anywhere: only memory granted to the runtime is heap, and the
         // program's own, where its malloc lends blocks; that may be a file that has got shorter.
         let may_fault = !self.physical.is_all(found.physical, here, Use::Granted);

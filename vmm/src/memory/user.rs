@@ -164,6 +164,14 @@ pub fn copy_in(slice: HostSlice, from: &[u8]) -> Option<()> {
     copy(slice, from.as_ptr().cast_mut(), Access::Write).ok()
 }
 
+/// Copies from the host slice to `to`, which is as long; `None` as for [`copy_in`].
+pub fn copy_out(slice: HostSlice, to: &mut [u8]) -> Option<()> {
+    if to.len() != slice.length {
+        return None;
+    }
+    copy(slice, to.as_mut_ptr(), Access::Read).ok()
+}
+
 /// Copies between a host slice and a buffer of the same length; `Access` as seen from the slice.
 fn copy(slice: HostSlice, buffer: *mut u8, access: Access) -> Result<(), ()> {
     if slice.may_fault {

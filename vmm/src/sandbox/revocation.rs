@@ -13,7 +13,8 @@ pub enum Revoke {
     /// or the next tick of 1 ms.
     Bounded,
     /// Inside `free` while the budget allows it, else at the next system call, or at the first tick
-    /// of 1 ms for which there is budget again.
+    /// of 1 ms for which there is budget again; in [`Profile::Protect`] at the first system call or
+    /// tick for which there is budget.
     Adaptive,
 }
 
@@ -52,6 +53,8 @@ impl Revocation {
             }
         };
         config.revoke_bounded = u64::from(when == Revoke::Bounded);
+        let calls_may_wait = profile == Profile::Protect && when == Revoke::Adaptive;
+        config.revoke_at_calls = u64::from(!calls_may_wait);
         config.quarantine = self.quarantine;
     }
 }
@@ -64,6 +67,23 @@ mod tests {
         let mut config = Config::default();
         asked.configure(profile, ring, &mut config);
         (config.revoke_budget, config.revoke_bounded)
+    }
+
+    #[test]
+    fn system_calls_wait_for_revocations_unless_protect_was_left_to_adapt() {
+        let at_calls = |when, profile| {
+            let mut config = Config::default();
+            let asked = Revocation {
+                when,
+                ..Revocation::default()
+            };
+            asked.configure(profile, Ring::Three, &mut config);
+            config.revoke_at_calls
+        };
+        assert_eq!(at_calls(None, Profile::Protect), 0);
+        assert_eq!(at_calls(Some(Revoke::Bounded), Profile::Protect), 1);
+        assert_eq!(at_calls(None, Profile::Detect), 1);
+        assert_eq!(at_calls(Some(Revoke::Adaptive), Profile::Detect), 1);
     }
 
     #[test]
