@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Parser, ValueEnum};
+use dangless_vmm::seccomp::Filter as SeccompFilter;
 use dangless_vmm::syscalls::strace::filter::Filter;
 use dangless_vmm::Reclaim;
 use std::ffi::OsString;
@@ -130,6 +131,10 @@ pub struct Arguments {
     /// Started by itself: a limit on the address space, `RESOURCE:SOFT:HARD`.
     #[arg(long, hide = true, value_name = "LIMIT", value_parser = limit)]
     pub exec_limit: Vec<(u32, [u64; 2])>,
+
+    /// Started by itself: a seccomp filter that the program has inherited, the oldest first.
+    #[arg(long, hide = true, value_name = "HEX", value_parser = filter)]
+    pub exec_filter: Vec<SeccompFilter>,
 
     /// What the program sees as its own name (default: as given).
     #[arg(long, value_name = "NAME", overrides_with = "argv0")]
@@ -279,6 +284,10 @@ fn limit(text: &str) -> Result<(u32, [u64; 2]), String> {
         &[resource, soft, hard] => Ok((resource as u32, [soft, hard])),
         _ => Err("it is three numbers".to_owned()),
     }
+}
+
+fn filter(text: &str) -> Result<SeccompFilter, String> {
+    SeccompFilter::from_text(text).ok_or_else(|| "it is no filter".to_owned())
 }
 
 #[cfg(test)]

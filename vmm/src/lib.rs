@@ -10,6 +10,7 @@
 //! | [`machine`] | KVM, the virtual processor, the loop that serves the guest |
 //! | [`memory`] | guest-physical memory, the program's address space |
 //! | [`process`], [`syscalls`] | the Linux process, and its system calls |
+//! | [`seccomp`] | what system calls the program has given up |
 //! | [`exec`] | other programs in this one's place |
 //! | [`observe`] | `--strace`, `--stats`, the log |
 //! | [`report`], [`symbols`], [`unwind`] | memory errors, in words |
@@ -27,6 +28,7 @@ pub mod process;
 pub mod report;
 pub mod runtime;
 pub mod sandbox;
+pub mod seccomp;
 pub mod signals;
 pub mod standard;
 pub mod symbols;

@@ -140,7 +140,10 @@ fn run(arguments: Arc<Arguments>) -> Result<Death, Error> {
         sandbox = sandbox.alias_size(bytes);
     }
     let limits = arguments.exec_limit.iter().copied().collect();
-    sandbox = sandbox.limits(limits).reclaim(arguments.reclaim);
+    sandbox = sandbox
+        .limits(limits)
+        .filters(arguments.exec_filter.clone())
+        .reclaim(arguments.reclaim);
     let outcome = sandbox.run_on_this_thread()?;
     tell(&arguments, &base, &outcome)?;
     Ok(match outcome.status {

@@ -9,6 +9,7 @@
 use super::Request;
 use crate::descriptor;
 use crate::process::Errno;
+use crate::seccomp::Filter;
 use crate::syscalls::state::Limits;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
@@ -75,8 +76,8 @@ impl Launcher {
         self.command.as_raw_fd()
     }
 
-    /// What replaces this process by this command with `program`, under these limits. `host` are
-    /// the descriptors of what is known of the host, and of KVM.
+    /// What replaces this process by this command with `program`, under these limits and filters.
+    /// `host` are the descriptors of what is known of the host, and of KVM.
     ///
     /// # Errors
     /// EMFILE.
@@ -86,6 +87,7 @@ impl Launcher {
         program: File,
         arguments: Vec<CString>,
         limits: &Limits,
+        filters: &[Filter],
         host: Option<[RawFd; 2]>,
     ) -> Result<Prepared, Errno> {
         let mut kept = Vec::new();
@@ -105,6 +107,10 @@ impl Launcher {
         for (resource, [soft, hard]) in limits {
             words.push(c"--exec-limit".to_owned());
             words.push(text(OsStr::new(&format!("{resource}:{soft}:{hard}"))));
+        }
+        for filter in filters {
+            words.push(c"--exec-filter".to_owned());
+            words.push(text(OsStr::new(&filter.to_text())));
         }
         let mut rest = arguments.into_iter();
         let zero = rest.next().unwrap_or_default();

@@ -6,7 +6,8 @@ use super::thread::Thread;
 use crate::descriptor::Room;
 use crate::memory::user::UserMemory;
 use crate::process::clone::CloneRequest;
-use crate::process::Errno;
+use crate::process::{Errno, Process};
+use crate::seccomp;
 use crate::signals::mask;
 use crate::syscalls::state::ThreadState;
 use dangless_core::abi::exit::Upcall;
@@ -28,6 +29,8 @@ struct Egg {
     fs_base: u64,
     /// The signals that the thread blocks.
     mask: u64,
+    /// What the calling thread has given up, and so this one too.
+    seccomp: Arc<seccomp::Cell>,
     /// Told the thread's id, or why there is no thread.
     born: SyncSender<Result<i32, Errno>>,
 }
@@ -64,6 +67,7 @@ impl Thread {
             stack,
             fs_base,
             mask: old,
+            seccomp: Arc::clone(&self.seccomp),
             born,
         };
         let made = copied.map_err(|_| AGAIN).and_then(|()| {
@@ -106,6 +110,11 @@ impl Egg {
         let request = &self.request;
         let mut thread = Thread::new(Arc::clone(&self.program), self.processor, self.stack);
         thread.fs_base = self.fs_base;
+        {
+            // Under the lock, so that a filter for all threads reaches this one, here or there.
+            let _changing = thread.shared_state();
+            thread.seccomp.set(self.seccomp.mode());
+        }
         let id = thread.member.id;
         if let Err(errno) = thread.settle_in(request) {
             thread.retire();
@@ -126,7 +135,7 @@ impl Egg {
         mask::set(self.mask);
         let end = thread.run();
         mask::set(mask::ALL);
-        if !matches!(end, End::Thread(_)) {
+        if !matches!(end, End::Thread(_) | End::ThreadSignal(_)) {
             self.program.crew.end_with(end);
         }
         thread.retire();

@@ -9,6 +9,7 @@
 use super::area::Area;
 use super::halt::Known;
 use super::run::End;
+use crate::seccomp;
 use crate::signals::kick;
 use dangless_core::abi::area::VcpuArea;
 use std::mem::offset_of;
@@ -42,6 +43,8 @@ pub struct Member {
     working: AtomicBool,
     /// What it has in registers while it rests.
     pub(super) known: Known,
+    /// What system calls it has given up.
+    pub(super) seccomp: Arc<seccomp::Cell>,
 }
 
 impl Member {
@@ -127,8 +130,8 @@ impl Crew {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the thread with this id and area.
-    pub fn join(&self, id: i32, area: Area) -> Arc<Member> {
+    /// Adds the thread with this id, area and filters.
+    pub fn join(&self, id: i32, area: Area, seccomp: Arc<seccomp::Cell>) -> Arc<Member> {
         self.first.get_or_init(|| area.clone());
         let mut members = self.members();
         let member = Arc::new(Member {
@@ -141,6 +144,7 @@ impl Crew {
             flushed: AtomicU64::new(OUTSIDE),
             working: AtomicBool::new(false),
             known: Known::nothing(),
+            seccomp,
         });
         members.push(Arc::clone(&member));
         let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
@@ -356,7 +360,10 @@ mod tests {
     fn a_thread_flushes_before_it_enters_after_memory_was_taken_away() {
         let (crew, mut flushes) = (Crew::default(), 0);
         let area = Area::nowhere();
-        let (one, other) = (crew.join(1, area.clone()), crew.join(2, area));
+        let (one, other) = (
+            crew.join(1, area.clone(), Arc::default()),
+            crew.join(2, area, Arc::default()),
+        );
         let enter = |member: &Member, flushes: &mut i32| {
             crew.enter_guest(member, || {
                 *flushes += 1;

@@ -9,6 +9,7 @@ use super::frame::{self, Saved};
 use super::run::End;
 use super::thread::Thread;
 use crate::memory::user::UserMemory;
+use crate::seccomp::filter::ARCHITECTURE;
 use crate::signals::record::{self, Disposition};
 use crate::signals::slot::{self, INFO};
 use crate::signals::{kick::KICK, mask};
@@ -26,6 +27,8 @@ use std::sync::atomic::Ordering;
 const RED_ZONE: u64 = 128;
 /// Trap, direction, resume and nested-task flags are off in a handler.
 const FLAGS_OFF: u64 = 1 << 8 | 1 << 10 | 1 << 14 | 1 << 16;
+/// `si_code` of SIGSYS for a system call that a filter traps (`SYS_SECCOMP`).
+const SYS_SECCOMP: i32 = 1;
 /// `si_code` of signals that the kernel makes without saying more.
 const SI_KERNEL: i32 = 0x80;
 
@@ -252,6 +255,33 @@ impl Thread {
         info[16..24].copy_from_slice(&address.to_le_bytes());
         self.enter_handler(signal, &info, &action, [blocked; 2], fault)?;
         Ok(true)
+    }
+
+    /// A filter traps the system call that has just been made, an instruction of so many bytes:
+    /// SIGSYS, which kills where no handler may run.
+    pub(super) fn trap(&mut self, number: u32, data: u16, length: u64) -> Result<(), End> {
+        let blocked = mask::hold();
+        if slot::with(slot::Slot::has_recorded) {
+            // That signal first; the call is made and trapped again after it.
+            let mut again = self.processor.vcpu.registers();
+            again.rip = again.rip.wrapping_sub(length);
+            self.processor.vcpu.set_registers(&again);
+            return Ok(());
+        }
+        let action = self.action(libc::SIGSYS);
+        if !action.is_handled() || blocked & mask::bit(libc::SIGSYS) != 0 {
+            mask::set_program(blocked);
+            return Err(End::Signal(libc::SIGSYS));
+        }
+        let at = self.processor.vcpu.registers().rip;
+        let mut info = [0u8; INFO];
+        info[..4].copy_from_slice(&libc::SIGSYS.to_le_bytes());
+        info[4..8].copy_from_slice(&i32::from(data).to_le_bytes());
+        info[8..12].copy_from_slice(&SYS_SECCOMP.to_le_bytes());
+        info[16..24].copy_from_slice(&at.to_le_bytes());
+        info[24..28].copy_from_slice(&number.to_le_bytes());
+        info[28..32].copy_from_slice(&ARCHITECTURE.to_le_bytes());
+        self.enter_handler(libc::SIGSYS, &info, &action, [blocked; 2], [0; 3])
     }
 
     /// `si_code` and `si_addr` of an exception, as Linux has them.

@@ -22,6 +22,7 @@ use crate::memory::user::UserMemory;
 use crate::process::clone::{CloneRequest, CLEAR_SIGHAND, NAMESPACES};
 use crate::process::death::{die, Death};
 use crate::process::{Errno, Process};
+use crate::seccomp;
 use crate::signals::{mask, slot, stub};
 use crate::syscalls::state::{Action, SIGNALS};
 use dangless_core::abi::exit::Upcall;
@@ -180,7 +181,8 @@ impl Thread {
                 program.show(descriptor);
             }
         }
-        self.member = program.crew.join(id, self.processor.area.clone());
+        let seccomp = Arc::clone(&self.seccomp);
+        self.member = program.crew.join(id, self.processor.area.clone(), seccomp);
         self.member.set_ticking(false);
         self.processor.area.update(|area| {
             area.thread = u64::from(id.unsigned_abs());
@@ -268,6 +270,8 @@ impl Thread {
         program.know_host();
         let calls = self.calls.clone();
         let shared = self.lend_shared_state();
+        let own = Arc::new(seccomp::Cell::new(self.seccomp.mode()));
+        let seccomp = std::mem::replace(&mut self.seccomp, own);
         let (fs_base, was_child, was_lent) = (self.fs_base, self.is_child, self.is_lent);
         let mut pidfd: i32 = -1;
         let mut loan = Shared {
@@ -283,6 +287,7 @@ impl Thread {
         let child = unsafe { vfork(flags, &mut pidfd, &mut loan) };
         program.crew.take_back();
         self.give_back_shared_state(shared);
+        self.seccomp = seccomp;
         self.calls = calls;
         self.fs_base = fs_base;
         self.is_child = was_child;
@@ -339,21 +344,16 @@ impl Thread {
             // All but the process's own end is its parent's.
             self.leave(match end {
                 End::Thread(status) => End::Exit(status),
+                End::ThreadSignal(signal) => End::Signal(signal),
                 end => end,
             });
         }
-        let status = match end {
-            End::Thread(status) => status,
-            end => {
-                self.program.crew.end_with(end);
-                0
-            }
-        };
+        let own = self.end_own(end);
         self.say_farewell();
         self.go_outside();
         slot::with(slot::Slot::withdraw);
         self.program.crew.leave(self.member.id);
-        self.leave(self.program.crew.wait().unwrap_or(End::Exit(status)))
+        self.leave(self.program.crew.wait().unwrap_or(own))
     }
 
     /// Ends this child process.
@@ -370,24 +370,33 @@ impl Thread {
         let room = Room::make();
         let limits = self.shared_state().limits.clone();
         let descriptors = limits.get(&libc::RLIMIT_NOFILE).copied();
+        let filters = self.seccomp.mode().filters();
+        // The host's program would be without them.
+        let filtered = !filters.is_empty();
         let prepared = match &program.policy {
             Policy::Refuse => return Errno(libc::EPERM),
+            Policy::Native if filtered => return Errno(libc::EACCES),
             Policy::Native => Prepared::native(request),
             Policy::Follow(launcher) => match find::find(&request) {
                 Err(error) => return error,
                 Ok(find::Found::Runnable { file, arguments }) => {
                     let known = program.known_host();
-                    match launcher.prepare(request, file, arguments, &limits, known) {
+                    match launcher.prepare(request, file, arguments, &limits, &filters, known) {
                         Ok(prepared) => prepared,
                         Err(error) => return error,
                     }
                 }
                 Ok(find::Found::Foreign) => {
                     let name = request.name().to_string_lossy().into_owned();
-                    if program.require_protection {
-                        program
-                            .observer
-                            .note(&format!("{name}: not run: it cannot be protected"));
+                    let barred = if program.require_protection {
+                        Some("it cannot be protected")
+                    } else if filtered {
+                        Some("the host would run it without its filters")
+                    } else {
+                        None
+                    };
+                    if let Some(why) = barred {
+                        program.observer.note(&format!("{name}: not run: {why}"));
                         return Errno(libc::EACCES);
                     }
                     program

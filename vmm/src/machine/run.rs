@@ -36,6 +36,8 @@ pub enum End {
     Exit(i32),
     /// One thread of it exited with this status; the others go on.
     Thread(i32),
+    /// One thread of it died of this signal; the others go on.
+    ThreadSignal(i32),
     /// A signal killed it.
     Signal(i32),
     /// A memory error stopped it.
@@ -50,16 +52,22 @@ impl Thread {
     pub fn run_program(mut self) -> End {
         let program = Arc::clone(&self.program);
         let end = self.run();
-        let status = match end {
-            End::Thread(status) => status,
-            end => {
-                program.crew.end_with(end);
-                0
-            }
-        };
+        let own = self.end_own(end);
         self.retire();
-        // The first thread's status is the program's when all of them have ended by themselves.
-        program.crew.wait().unwrap_or(End::Exit(status))
+        program.crew.wait().unwrap_or(own)
+    }
+
+    /// Notes the end of a process's first thread: what the process ends with when all of them have
+    /// ended by themselves.
+    pub(super) fn end_own(&self, end: End) -> End {
+        match end {
+            End::Thread(status) => End::Exit(status),
+            End::ThreadSignal(signal) => End::Signal(signal),
+            end => {
+                self.program.crew.end_with(end);
+                End::Exit(0)
+            }
+        }
     }
 
     /// Runs the thread to its end, or to the program's.
@@ -188,6 +196,11 @@ impl Thread {
             Outcome::ThreadExit(status) => return Err(End::Thread(status)),
             Outcome::Resumed => {}
             Outcome::Killed(signal) => return Err(End::Signal(signal)),
+            Outcome::ThreadKilled(signal) => return Err(End::ThreadSignal(signal)),
+            Outcome::Trapped { number, data } => {
+                self.processor.vcpu.set_rax(registers.rax);
+                return self.trap(number, data, SYSCALL_LENGTH);
+            }
             Outcome::Revoked {
                 call,
                 argument,

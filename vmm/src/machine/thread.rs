@@ -11,6 +11,7 @@ use crate::memory::user::{Access, UserMemory};
 use crate::process::clone::CloneRequest;
 use crate::process::picture::Picture;
 use crate::process::{Errno, MapRequest, Outcome, Process};
+use crate::seccomp;
 use crate::signals::{kick, slot};
 use crate::syscalls::state::{Action, SharedState, ThreadState};
 use dangless_core::abi::exit::Upcall;
@@ -29,6 +30,8 @@ pub struct Thread {
     pub(super) calls: ThreadState,
     /// What system calls keep for the process: the program's, but for the child of a `vfork`.
     shared: Arc<Mutex<SharedState>>,
+    /// What it has given up: as others see it, but for the child of a `vfork`.
+    pub(super) seccomp: Arc<seccomp::Cell>,
     pub(super) member: Arc<Member>,
     stack: Range<u64>,
     pub(super) fs_base: u64,
@@ -75,6 +78,11 @@ impl Thread {
         Ok(thread)
     }
 
+    /// What the thread has given up from the start.
+    pub fn confine(&self, mode: seccomp::Mode) {
+        self.seccomp.set(mode);
+    }
+
     /// A thread on the calling host thread.
     pub(super) fn new(program: Arc<Program>, processor: Processor, stack: Range<u64>) -> Self {
         // SAFETY: no arguments, no memory.
@@ -85,12 +93,16 @@ impl Thread {
             area.stack_low = stack.start;
             area.stack_high = stack.end;
         });
-        let member = program.crew.join(id, processor.area.clone());
+        let seccomp = Arc::default();
+        let member = program
+            .crew
+            .join(id, processor.area.clone(), Arc::clone(&seccomp));
         let mut thread = Self {
             shared: program.calls(),
             program,
             processor,
             calls: ThreadState::default(),
+            seccomp,
             member,
             stack,
             fs_base: 0,
@@ -324,6 +336,27 @@ impl Process for Thread {
 
     fn stack_pointer(&self) -> u64 {
         self.processor.vcpu.registers().rsp
+    }
+
+    fn program_counter(&self) -> u64 {
+        self.processor.vcpu.registers().rip
+    }
+
+    fn seccomp(&self) -> &Arc<seccomp::Cell> {
+        &self.seccomp
+    }
+
+    fn comrades(&self) -> Vec<(i32, Arc<seccomp::Cell>)> {
+        // The child of a `vfork` is alone in its process.
+        if self.is_lent {
+            return Vec::new();
+        }
+        let members = self.program.crew.members();
+        members
+            .iter()
+            .filter(|member| member.id != self.member.id)
+            .map(|member| (member.id, Arc::clone(&member.seccomp)))
+            .collect()
     }
 
     fn thread_state(&mut self) -> &mut ThreadState {

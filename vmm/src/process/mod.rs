@@ -6,11 +6,12 @@ pub mod picture;
 
 use crate::exec::Request;
 use crate::memory::user::{Fault, UserMemory};
+use crate::seccomp;
 use crate::syscalls::state::{Action, SharedState, ThreadState};
 use clone::CloneRequest;
 use picture::Picture;
 use std::path::Path;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 /// A Linux error number, positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,15 @@ pub enum Outcome {
     Resumed,
     /// The program dies of this signal.
     Killed(i32),
+    /// The thread dies of this signal, and the program if it is the last.
+    ThreadKilled(i32),
+    /// The call is not made; the thread gets SIGSYS.
+    Trapped {
+        /// Number of the call.
+        number: u32,
+        /// What the filter says of it (`si_errno`).
+        data: u16,
+    },
     /// A pointer argument, or memory that it leads to, is freed heap memory.
     Revoked {
         /// Name of the system call.
@@ -134,6 +144,13 @@ pub trait Process {
     fn return_from_handler(&mut self) -> bool;
     /// The calling thread's stack pointer.
     fn stack_pointer(&self) -> u64;
+    /// Where the calling thread goes on after the call.
+    fn program_counter(&self) -> u64;
+
+    /// What the calling thread has given up.
+    fn seccomp(&self) -> &Arc<seccomp::Cell>;
+    /// The other threads of the process by their ids, and what they have given up.
+    fn comrades(&self) -> Vec<(i32, Arc<seccomp::Cell>)>;
 
     /// The FS base (`arch_prctl`).
     fn fs_base(&self) -> u64;

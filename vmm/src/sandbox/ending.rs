@@ -17,7 +17,7 @@ pub(super) fn outcome(program: &Program, end: End) -> Result<Outcome, String> {
     let mut reports = program.take_reports();
     let status = match end {
         End::Exit(status) | End::Thread(status) => Status::Exited(status),
-        End::Signal(signal) => Status::Signaled(signal),
+        End::Signal(signal) | End::ThreadSignal(signal) => Status::Signaled(signal),
         End::Error(report) => {
             reports.push(*report);
             Status::Stopped

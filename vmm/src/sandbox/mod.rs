@@ -34,6 +34,7 @@ use crate::machine::boot::{BootError, RingChoice};
 use crate::machine::facts::Legacy;
 use crate::observe::Watch;
 use crate::report::Report;
+use crate::seccomp::Filter;
 use crate::syscalls::state::Limits;
 use revocation::Revocation;
 use std::ffi::{OsStr, OsString};
@@ -182,6 +183,7 @@ pub struct Sandbox {
     limits: Limits,
     /// What an earlier start of the same command has left.
     legacy: Option<Legacy>,
+    filters: Vec<Filter>,
     /// Whether the program has this process for itself.
     alone: bool,
     children: Option<Arc<Teller>>,
@@ -213,6 +215,7 @@ impl Sandbox {
             policy: Policy::Refuse,
             limits: Limits::new(),
             legacy: None,
+            filters: Vec::new(),
             alone: false,
             children: None,
             profile: Profile::Detect,
@@ -335,6 +338,13 @@ impl Sandbox {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Seccomp filters that the program starts with, the oldest first. Default: none.
+    #[must_use]
+    pub fn filters(mut self, filters: Vec<Filter>) -> Self {
+        self.filters = filters;
         self
     }
 

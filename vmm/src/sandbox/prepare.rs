@@ -16,6 +16,7 @@ use crate::machine::run::End;
 use crate::machine::thread::Thread;
 use crate::memory::space::Space;
 use crate::process::picture::Origin;
+use crate::seccomp::Mode;
 use dangless_core::abi::config::Config;
 use dangless_core::abi::layout;
 use dangless_core::address::PAGE_SIZE;
@@ -237,6 +238,9 @@ impl Sandbox {
         let first = Thread::first(Program::new(parts), processor, entry, stack.pointer, bounds);
         if let Some([soft, _]) = descriptors {
             descriptor::set_soft_limit(soft);
+        }
+        if let Ok(first) = &first {
+            first.confine(Mode::with(std::mem::take(&mut self.filters)));
         }
         first.map_err(|end| match end {
             End::Broken(why) => Error::Broken(why),

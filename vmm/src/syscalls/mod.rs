@@ -29,6 +29,7 @@ pub mod table;
 
 use crate::process::{Outcome, Process};
 use call::{Call, Stop};
+use handlers::confining;
 use observer::Observer;
 use std::sync::Mutex;
 use table::entry::{Direction, Entry, Service};
@@ -47,7 +48,8 @@ pub fn dispatch(
         if let Some(observer) = observer {
             observer::lock(observer).unknown(number & 0xffff_ffff, &arguments);
         }
-        return Outcome::Value(-i64::from(libc::ENOSYS));
+        let denied = confining::judge(process, number as u32, &arguments);
+        return denied.unwrap_or(Outcome::Value(-i64::from(libc::ENOSYS)));
     };
     match observer {
         None => serve(process, entry, arguments),
@@ -57,6 +59,9 @@ pub fn dispatch(
 
 /// Serves a call that the table knows.
 fn serve(process: &mut dyn Process, entry: &'static Entry, arguments: [u64; 6]) -> Outcome {
+    if let Some(denied) = confining::judge(process, entry.number as u32, &arguments) {
+        return denied;
+    }
     let mut call = Call {
         process,
         entry,

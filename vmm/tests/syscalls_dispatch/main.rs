@@ -5,6 +5,7 @@ mod descriptors;
 mod fuzz;
 mod paths;
 mod process;
+mod seccomp;
 mod signals;
 mod sockets;
 mod trace;

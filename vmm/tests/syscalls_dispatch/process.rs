@@ -7,13 +7,14 @@ use dangless_vmm::memory::user::{Access, Fault, HostSlice, UserMemory};
 use dangless_vmm::process::clone::CloneRequest;
 use dangless_vmm::process::picture::{Origin, Picture};
 use dangless_vmm::process::{Errno, MapRequest, Outcome, Process};
+use dangless_vmm::seccomp::Cell;
 use dangless_vmm::syscalls::dispatch;
 use dangless_vmm::syscalls::observer::Observer;
 use dangless_vmm::syscalls::state::{Action, SharedState, ThreadState};
 use dangless_vmm::syscalls::table::{self, entry::Direction};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Bytes in a page.
 pub const PAGE: u64 = PAGE_SIZE;
@@ -90,6 +91,9 @@ pub struct Fake {
     pub hidden: HashSet<i32>,
     /// The program.
     pub program: PathBuf,
+    /// What other threads have given up.
+    pub comrades: Vec<(i32, Arc<Cell>)>,
+    seccomp: Arc<Cell>,
     state: ThreadState,
     shared: Mutex<SharedState>,
     fs_base: u64,
@@ -116,6 +120,8 @@ impl Fake {
             },
             hidden: HashSet::new(),
             program: PathBuf::from("/usr/bin/true"),
+            comrades: Vec::new(),
+            seccomp: Arc::default(),
             state: ThreadState::default(),
             shared: Mutex::default(),
             fs_base: 0,
@@ -360,6 +366,18 @@ impl Process for Fake {
 
     fn stack_pointer(&self) -> u64 {
         0
+    }
+
+    fn program_counter(&self) -> u64 {
+        BASE
+    }
+
+    fn seccomp(&self) -> &Arc<Cell> {
+        &self.seccomp
+    }
+
+    fn comrades(&self) -> Vec<(i32, Arc<Cell>)> {
+        self.comrades.clone()
     }
 
     fn thread_state(&mut self) -> &mut ThreadState {

@@ -7,7 +7,7 @@
 //! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
 //! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
 //! | [`memory`], [`locking`], [`placement`] | the address space |
-//! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`limits`], [`affinity`] | the process |
+//! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`confining`], [`limits`], [`affinity`] | the process |
 //! | [`signals`], [`stacks`], [`sending`] | signals |
 //! | [`exchange`], [`shm`] | System V messages, semaphores and shared memory |
 //! | [`notifying`] | message queues that tell when they fill |
@@ -21,6 +21,7 @@ pub mod capabilities;
 pub mod cloning;
 pub mod closing;
 pub mod comparing;
+pub mod confining;
 pub mod datagrams;
 pub mod ending;
 pub mod exchange;

@@ -1,5 +1,6 @@
 //! `prctl`, option by option.
 
+use super::confining;
 use super::word::{with_word, Word};
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::host;
@@ -19,6 +20,14 @@ pub fn prctl(call: &mut Call<'_>) -> Result<i64, Stop> {
             let address = call.state().tid_address;
             call.write(1, call.argument(1), &address.to_le_bytes())?;
             return Ok(0);
+        }
+        libc::PR_SET_SECCOMP => return confining::by_prctl(call),
+        libc::PR_GET_SECCOMP => {
+            let mode = call.process.seccomp().mode().number();
+            if mode != 0 {
+                return Ok(i64::from(mode));
+            }
+            Word::Value
         }
         libc::PR_GET_NAME => Word::Out(NAME as u16),
         libc::PR_GET_PDEATHSIG | libc::PR_GET_CHILD_SUBREAPER | libc::PR_GET_TSC => Word::Out(4),
@@ -43,8 +52,7 @@ pub fn prctl(call: &mut Call<'_>) -> Result<i64, Stop> {
         | libc::PR_GET_TIMING
         | libc::PR_SET_TIMING
         | libc::PR_TASK_PERF_EVENTS_DISABLE
-        | libc::PR_TASK_PERF_EVENTS_ENABLE
-        | libc::PR_GET_SECCOMP => Word::Value,
+        | libc::PR_TASK_PERF_EVENTS_ENABLE => Word::Value,
         _ => return Err(Stop::Errno(libc::EINVAL)),
     };
     with_word(call, 1, word)

@@ -76,13 +76,22 @@ pub fn status(call: &mut Call<'_>, picture: &Picture) -> Vec<u8> {
         ("Threads", picture.threads.len().max(1).to_string()),
         ("SigIgn", mask(ignored)),
         ("SigCgt", mask(caught)),
-        ("Seccomp", "0".to_owned()),
-        ("Seccomp_filters", "0".to_owned()),
     ];
+    // What the host has put upon the VMM is upon the program too.
+    let mode = call.process.seccomp().mode();
+    let given_up = [
+        ("Seccomp", mode.number().to_string()),
+        ("Seccomp_filters", mode.filters().len().to_string()),
+    ];
+    let given_up = given_up.iter().filter(|_| mode.number() != 0);
     let mut text = String::new();
     for line in host::of_thread("status").lines() {
         let name = line.split(':').next().unwrap_or_default();
-        match own.iter().find(|(known, _)| *known == name) {
+        match own
+            .iter()
+            .chain(given_up.clone())
+            .find(|(known, _)| *known == name)
+        {
             Some((_, value)) => {
                 text.push_str(name);
                 text.push_str(":\t");

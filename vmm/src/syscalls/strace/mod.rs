@@ -99,10 +99,13 @@ impl Strace {
             Outcome::Exit(status) | Outcome::ThreadExit(status) => {
                 self.print(&format!("+++ exited with {status} +++"))
             }
-            Outcome::Killed(signal) => {
+            Outcome::Killed(signal) | Outcome::ThreadKilled(signal) => {
                 self.print(&format!("+++ killed by {} +++", values::signal(*signal)));
             }
-            Outcome::Value(_) | Outcome::Revoked { .. } | Outcome::Resumed => {}
+            Outcome::Value(_)
+            | Outcome::Revoked { .. }
+            | Outcome::Resumed
+            | Outcome::Trapped { .. } => {}
         }
     }
 

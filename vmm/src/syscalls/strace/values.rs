@@ -94,9 +94,12 @@ pub fn result(entry: &Entry, outcome: &Outcome) -> String {
             libc::SYS_umask => octal(*value as u32),
             _ => value.to_string(),
         },
-        Outcome::Exit(_) | Outcome::ThreadExit(_) | Outcome::Resumed | Outcome::Killed(_) => {
-            "?".to_owned()
-        }
+        Outcome::Exit(_)
+        | Outcome::ThreadExit(_)
+        | Outcome::Resumed
+        | Outcome::Killed(_)
+        | Outcome::ThreadKilled(_)
+        | Outcome::Trapped { .. } => "?".to_owned(),
         Outcome::Revoked {
             argument,
             name,

@@ -8,7 +8,7 @@ use super::vocabulary::{
     ARCH_PRCTL, AT, CLOCK, CLONE, FUTEX, POLICY, PRCTL, PRIORITY, USAGE, WAIT, WAITID,
 };
 use crate::syscalls::handlers::{
-    affinity, cloning, comparing, ending, futex, prctl, replacing, threads,
+    affinity, cloning, comparing, confining, ending, futex, prctl, replacing, threads,
 };
 
 /// The entries.
@@ -45,6 +45,8 @@ pub const ENTRIES: &[Entry] = entries! {
     [by_hand prctl::prctl] prctl SYS_prctl
         (flags("option", &PRCTL), address("arg2"), address("arg3"), address("arg4"),
          address("arg5"));
+    [by_hand confining::seccomp] seccomp SYS_seccomp
+        (unsigned("op"), unsigned("flags"), pointer("uargs", Shape::Opaque));
     [by_hand threads::set_tid_address] set_tid_address SYS_set_tid_address
         (pointer("tidptr", Shape::Opaque));
     [by_hand threads::set_robust_list] set_robust_list SYS_set_robust_list

@@ -54,8 +54,6 @@ pub const ENTRIES: &[Entry] = entries! {
         (int("cmd"), pointer("attr", OPAQUE), unsigned("size"));
     [refuse ENOSYS "its commands hold pointers that the kernel follows"] keyctl SYS_keyctl
         (int("cmd"), address("arg2"), address("arg3"), address("arg4"), address("arg5"));
-    [refuse ENOSYS "a filter would confine the VMM's own thread"] seccomp SYS_seccomp
-        (unsigned("op"), unsigned("flags"), pointer("uargs", OPAQUE));
     [refuse EOPNOTSUPP "a rule set would confine the VMM's own thread"] landlock_create_ruleset
         SYS_landlock_create_ruleset
         (pointer("attr", OPAQUE), size("size"), unsigned("flags"));
