@@ -26,10 +26,8 @@ fn put_filter(fake: &Fake, number: u32, answer: u32) {
 /// A process on a thread that gains no privileges.
 fn fake() -> Fake {
     // SAFETY: changes what this thread may become; no memory is involved.
-    assert_eq!(
-        unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) },
-        0
-    );
+    let set = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    assert_eq!(set, 0);
     let mut fake = Fake::new(4);
     fake.map_pages(BASE, 1);
     fake
