@@ -1,4 +1,4 @@
-// linking: glibc musl dynamic
+// linking: glibc dynamic
 // flags: -pthread
 // What a program gives up by seccomp: strict mode, filters and every answer of theirs, what the kernel
 // takes for a filter, and who inherits them.
