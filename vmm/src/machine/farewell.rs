@@ -1,13 +1,12 @@
 //! What a thread that ends leaves behind for the others: robust futexes, and its cleared id.
 
+use super::robust::List;
 use super::thread::Thread;
-use crate::memory::user::{read_value, Access, UserMemory};
+use crate::memory::user::{Access, UserMemory};
 use crate::signals::mask;
 use dangless_core::address::GuestVirtual;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Entries of a robust list that are looked at, as on Linux.
-const MOST: usize = 2048;
 const WAITERS: u32 = 0x8000_0000;
 const OWNER_DIED: u32 = 0x4000_0000;
 const ID: u32 = 0x3fff_ffff;
@@ -20,8 +19,14 @@ impl Thread {
         let (head, _) = self.calls.robust_list;
         if head != 0 {
             // Also when the program ends: other processes may wait for a futex in shared memory.
-            // A list that cannot be read ends where it cannot, as on Linux.
-            let _ = self.give_up_robust(head);
+            if let Ok(list) = List::read(&*self.program.space, head) {
+                for futex in list.futexes {
+                    self.give_up(futex, false);
+                }
+                if let Some(futex) = list.pending {
+                    self.give_up(futex, true);
+                }
+            }
         }
         let at = self.calls.tid_address;
         if at != 0 && !self.program.crew.is_stopping() {
@@ -32,33 +37,10 @@ impl Thread {
         }
     }
 
-    fn give_up_robust(&self, head: u64) -> Result<(), crate::memory::user::Fault> {
-        let space = &*self.program.space;
-        let read = |at: u64| read_value::<u64>(space, GuestVirtual(at));
-        let offset = read(head.wrapping_add(8))?;
-        let pending = read(head.wrapping_add(16))?;
-        let mut entry = read(head)?;
-        for _ in 0..MOST {
-            if entry & !1 == head {
-                break;
-            }
-            let next = read(entry & !1);
-            if entry & !1 != pending & !1 {
-                self.give_up(entry, offset, false);
-            }
-            entry = next?;
-        }
-        if pending & !1 != 0 {
-            self.give_up(pending, offset, true);
-        }
-        Ok(())
-    }
-
-    /// Marks one futex as its dead owner's and wakes a waiter; bit 0 of `entry` says that it is one
-    /// with priority inheritance, whose waiters the host's kernel looks after.
-    fn give_up(&self, entry: u64, offset: u64, pending: bool) {
-        let at = (entry & !1).wrapping_add(offset);
-        let Some(word) = self.futex(at) else {
+    /// Marks one futex as its dead owner's and wakes a waiter; bit 0 of its address says that it is
+    /// one with priority inheritance, whose waiters the host's kernel looks after.
+    fn give_up(&self, entry: u64, pending: bool) {
+        let Some(word) = self.futex(entry & !1) else {
             return;
         };
         let own = self.member.id.unsigned_abs();

@@ -201,6 +201,7 @@ impl Thread {
         self.register();
         // Locks that the parent's thread holds are not this one's.
         self.calls.robust_list = (0, 0);
+        self.robust = None;
         self.calls.tid_address = if request.has(CHILD_CLEARTID) {
             request.child_tid
         } else {
@@ -272,6 +273,8 @@ impl Thread {
         let shared = self.lend_shared_state();
         let own = Arc::new(seccomp::Cell::new(self.seccomp.mode()));
         let seccomp = std::mem::replace(&mut self.seccomp, own);
+        // The child has none.
+        let robust = self.robust.take();
         let (fs_base, was_child, was_lent) = (self.fs_base, self.is_child, self.is_lent);
         let mut pidfd: i32 = -1;
         let mut loan = Shared {
@@ -289,6 +292,7 @@ impl Thread {
         self.give_back_shared_state(shared);
         self.seccomp = seccomp;
         self.calls = calls;
+        self.robust = robust;
         self.fs_base = fs_base;
         self.is_child = was_child;
         self.is_lent = was_lent;
@@ -325,6 +329,7 @@ impl Thread {
         let id = unsafe { libc::gettid() };
         self.is_child = true;
         self.is_lent = true;
+        self.calls.robust_list = (0, 0);
         self.processor.area.update(|area| {
             area.thread = u64::from(id.unsigned_abs());
         });

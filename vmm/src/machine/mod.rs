@@ -14,6 +14,7 @@
 //! | [`thread`] | one of its threads: the process that system calls see |
 //! | [`crew`] | the threads that are alive, and the program's end |
 //! | [`birth`], [`farewell`] | a thread's beginning and end |
+//! | [`robust`] | robust futexes of a thread that is killed |
 //! | [`mapping`], [`limits`] | `mmap` and its family, and what the program's limits leave of it |
 //! | [`upcall`] | calling the runtime |
 //! | [`request`] | serving the runtime |
@@ -49,6 +50,7 @@ pub mod processor;
 pub mod program;
 pub mod request;
 mod revive;
+mod robust;
 mod roots;
 pub mod run;
 pub mod segments;

@@ -177,6 +177,7 @@ impl Thread {
         self.note_registers(&registers);
         Crew::rest(&self.member);
         slot::with(slot::Slot::take_kick);
+        self.copy_robust();
         let outcome = self.dispatch(registers.rax, arguments);
         self.program.crew.work(&self.member);
         self.come_back(flushed)?;

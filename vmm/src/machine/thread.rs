@@ -4,6 +4,7 @@ use super::crew::Member;
 use super::modules::NO_HEAP;
 use super::processor::Processor;
 use super::program::Program;
+use super::robust::Robust;
 use super::run::End;
 use super::vcpu::Exit;
 use crate::exec::{Prepared, Request};
@@ -39,6 +40,8 @@ pub struct Thread {
     pub(super) is_child: bool,
     /// Whether that process runs in its parent's memory.
     pub(super) is_lent: bool,
+    /// The copy of its list of robust futexes.
+    pub(super) robust: Option<Robust>,
     /// What `execve` works with.
     pub(super) leftover: Option<Prepared>,
     pub(super) last_fault: (u64, u64),
@@ -108,6 +111,7 @@ impl Thread {
             fs_base: 0,
             is_child: false,
             is_lent: false,
+            robust: None,
             leftover: None,
             last_fault: (0, 0),
             repeats: 0,
@@ -134,6 +138,9 @@ impl Thread {
     /// Ends the thread: what it leaves behind is told to the program, its processor goes back.
     pub(super) fn retire(mut self) {
         self.say_farewell();
+        if let Some(robust) = self.robust.take() {
+            robust.withdraw();
+        }
         if self.is_protected() && !self.program.crew.is_stopping() {
             let index = self.processor.index();
             if let Err(end) = self.upcall(Upcall::ThreadExit, [index, 0, 0]) {

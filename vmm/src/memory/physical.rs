@@ -145,6 +145,12 @@ impl Physical {
         })
     }
 
+    /// Where the reservation starts.
+    #[must_use]
+    pub fn base(&self) -> *mut u8 {
+        self.base
+    }
+
     /// The most bytes the guest can have.
     #[must_use]
     pub fn limit(&self) -> u64 {

@@ -20,6 +20,7 @@ use dangless_core::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE};
 use dangless_core::paging::{Flags, MapError, Mapper};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Mappings up to this many bytes get their page-table entries at once instead of at a fault.
@@ -74,6 +75,8 @@ pub struct Space {
     pub(super) physical: Arc<Physical>,
     tables: Arc<Tables>,
     root: GuestPhysical,
+    /// Whether any memory was ever shared with other processes.
+    pub(super) shares: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -101,6 +104,7 @@ impl Space {
             physical,
             tables,
             root,
+            shares: AtomicBool::new(false),
             state: Mutex::new(State {
                 top,
                 ..State::default()
@@ -288,6 +292,9 @@ impl Space {
         self.back(&mut state, &range)
             .map_err(|_| Errno(libc::ENOMEM))?;
         let shared = flags & libc::MAP_SHARED != 0;
+        if shared {
+            self.shares.store(true, Ordering::Relaxed);
+        }
         let both = libc::PROT_READ | libc::PROT_WRITE;
         let mut rights = both;
         let mut done = 0;
@@ -423,6 +430,12 @@ impl Space {
         for (part, area) in state.areas.within(range.clone()) {
             self.link(&mut state, &part, area);
         }
+    }
+
+    /// Whether other processes may have any of the program's memory.
+    #[must_use]
+    pub fn shares(&self) -> bool {
+        self.shares.load(Ordering::Relaxed)
     }
 
     /// Serves a page fault of the program at `at`.

@@ -50,7 +50,10 @@ macro_rules! plain { ($($t:ty),*) => { $(
     // SAFETY: integers and arrays of them have no padding and accept every bit pattern.
     unsafe impl Plain for $t {}
 )* } }
-plain!(u8, i8, u16, i16, u32, i32, u64, i64, [u64; 2], [i64; 2], [u32; 2], [i32; 2], [u64; 4]);
+plain!(
+    u8, i8, u16, i16, u32, i32, u64, i64, [u64; 2], [i64; 2], [u32; 2], [i32; 2], [u64; 3],
+    [u64; 4]
+);
 
 /// The program's memory.
 pub trait UserMemory {
