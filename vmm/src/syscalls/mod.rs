@@ -29,6 +29,7 @@ pub mod table;
 
 use crate::process::{Outcome, Process};
 use call::{Call, Stop};
+use engine::reach;
 use handlers::confining;
 use observer::Observer;
 use std::sync::Mutex;
@@ -61,6 +62,9 @@ pub fn dispatch(
 fn serve(process: &mut dyn Process, entry: &'static Entry, arguments: [u64; 6]) -> Outcome {
     if let Some(denied) = confining::judge(process, entry.number as u32, &arguments) {
         return denied;
+    }
+    if reach::is_barred(process, entry.number, &arguments) {
+        return Outcome::Value(-i64::from(libc::ESRCH));
     }
     let mut call = Call {
         process,

@@ -12,11 +12,13 @@
 //! | [`staging`] | the arguments of one call |
 //! | [`gather`] | buffers for vectored calls |
 //! | [`names`] | paths that lead to the process itself |
+//! | [`reach`] | the VMM's threads, which do not exist |
 
 pub mod bounce;
 pub mod gather;
 pub mod host;
 pub mod names;
+pub mod reach;
 pub mod staging;
 
 use crate::syscalls::call::{Call, Stop};

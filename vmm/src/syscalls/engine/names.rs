@@ -2,12 +2,18 @@
 //!
 //! On the host they lead to the VMM: its file, and the descriptors and folders of its first thread,
 //! while the program runs in a thread with its own. So the executable is the program's, the other
-//! entries become those of the calling thread, and the VMM's own descriptors do not exist. A way
-//! round through a symbolic link, or through `..`, sees the host's entry.
+//! entries become those of the calling thread, and the VMM's own descriptors do not exist. Most are
+//! told by the words of a path alone; to the executable there are ways round, through symbolic links
+//! and `..`, which are walked where a path ends with its name, or where it is asked for. A way round to
+//! other entries sees the host's.
 
+use super::reach;
+use crate::descriptor::Room;
 use crate::syscalls::call::Call;
 use std::borrow::Cow;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 /// What such a path leads to.
@@ -17,12 +23,18 @@ pub enum Own {
     Executable,
     /// An open descriptor.
     Descriptor(i32),
+    /// One of the VMM's own threads: nothing.
+    Absent,
     /// Another entry of the calling thread: its path from the thread's folder.
     Entry(Vec<u8>),
 }
 
 /// The calling thread's folder.
 const THREAD: &[u8] = b"/proc/thread-self/";
+/// Name of the link to the executable.
+const EXECUTABLE: &[u8] = b"exe";
+/// Most links on a path (`MAXSYMLINKS`).
+const MOST_LINKS: usize = 40;
 /// Entries that each thread may have of its own.
 const ENTRIES: [&[u8]; 5] = [b"fd", b"fdinfo", b"cwd", b"root", b"comm"];
 
@@ -33,20 +45,114 @@ const ENTRIES: [&[u8]; 5] = [b"fd", b"fdinfo", b"cwd", b"root", b"comm"];
 pub fn resolve(call: &Call<'_>, directory: i32, path: &[u8], follows: bool) -> Option<Own> {
     let whole = if path.starts_with(b"/") {
         Cow::Borrowed(path)
+    } else if path.is_empty() && !follows {
+        // A descriptor may be open on a link itself.
+        Cow::Owned(folder(call, directory)?)
     } else if may_be_own(path) {
-        let base = folder(call, directory)?;
-        Cow::Owned([base.as_slice(), b"/", path].concat())
+        match folder(call, directory) {
+            Some(base) => Cow::Owned([base.as_slice(), b"/", path].concat()),
+            None => Cow::Borrowed(path),
+        }
     } else {
         return None;
     };
     let threads = || call.process.threads();
-    own(&plain(&whole, threads)?, follows)
+    let told = if whole.starts_with(b"/") {
+        let plain = plain(&whole, threads);
+        if plain.as_deref().is_some_and(|path| is_hidden(call, path)) {
+            return Some(Own::Absent);
+        }
+        plain.and_then(|path| own(&path, follows))
+    } else {
+        None
+    };
+    let is_named = path == EXECUTABLE || path.ends_with(b"/exe");
+    let is_open = matches!(told, None | Some(Own::Entry(_)));
+    if is_named && is_open && is_way_round(call, directory, path, follows) {
+        return Some(Own::Executable);
+    }
+    told
+}
+
+/// Whether a path that does not look like it leads to the link to the process's executable, or,
+/// if it `follows` links at its end, through it.
+#[must_use]
+pub fn is_way_round(call: &Call<'_>, directory: i32, path: &[u8], follows: bool) -> bool {
+    if directory != libc::AT_FDCWD && call.visible(directory).is_err() {
+        return false;
+    }
+    // The program's limit on descriptors is not for these.
+    let _room = Room::make();
+    let (mut at, mut path) = (None::<OwnedFd>, path.to_vec());
+    for _ in 0..MOST_LINKS {
+        let end = path
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .map_or(0, |at| at + 1);
+        let (parent, last) = path.split_at(end);
+        let parent = if parent.is_empty() { b"." } else { parent };
+        let from = at.as_ref().map_or(directory, AsRawFd::as_raw_fd);
+        let Some(folder) = open_folder(from, parent) else {
+            return false;
+        };
+        let number = folder.as_raw_fd();
+        let Ok(whole) = std::fs::read_link(format!("/proc/thread-self/fd/{number}")) else {
+            return false;
+        };
+        let whole = [whole.as_os_str().as_bytes(), b"/", last].concat();
+        let found = plain(&whole, || call.process.threads()).and_then(|path| own(&path, follows));
+        if found == Some(Own::Executable) {
+            return true;
+        }
+        if !follows {
+            return false;
+        }
+        let Some(target) = read_link(number, last) else {
+            return false;
+        };
+        (at, path) = (Some(folder), target);
+    }
+    false
+}
+
+/// A folder, opened for no more than being a place to begin at.
+fn open_folder(from: RawFd, path: &[u8]) -> Option<OwnedFd> {
+    let path = CString::new(path).ok()?;
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: the path is a string that outlives the call.
+    let opened = unsafe { libc::openat(from, path.as_ptr(), flags) };
+    // SAFETY: the descriptor is fresh and nobody else's.
+    (opened >= 0).then(|| unsafe { OwnedFd::from_raw_fd(opened) })
+}
+
+/// What a link in a folder says; `None` if it is no link.
+fn read_link(folder: RawFd, name: &[u8]) -> Option<Vec<u8>> {
+    let name = CString::new(name).ok().filter(|name| !name.is_empty())?;
+    let mut text = vec![0u8; libc::PATH_MAX as usize];
+    // SAFETY: the name is a string, and the kernel writes no more than the buffer's length.
+    let length =
+        unsafe { libc::readlinkat(folder, name.as_ptr(), text.as_mut_ptr().cast(), text.len()) };
+    text.truncate(usize::try_from(length).ok()?);
+    Some(text)
+}
+
+/// Whether a plain path is about a thread of the VMM's own.
+fn is_hidden(call: &Call<'_>, path: &[u8]) -> bool {
+    let mut parts = path.split(|&byte| byte == b'/').skip(1);
+    if parts.next() != Some(b"proc") {
+        return false;
+    }
+    let hidden = |part: Option<&[u8]>| {
+        part.and_then(decimal)
+            .is_some_and(|number| reach::is_hidden(call.process, number))
+    };
+    hidden(parts.next()) || parts.next() == Some(b"task") && hidden(parts.next())
 }
 
 /// Whether a relative path may lead to one of the process's entries, told by its words alone.
 fn may_be_own(path: &[u8]) -> bool {
     let mut parts = path.split(|&byte| byte == b'/');
-    parts.any(|part| part == b"exe" || ENTRIES.contains(&part) || decimal(part).is_some())
+    parts.any(|part| part == EXECUTABLE || ENTRIES.contains(&part) || decimal(part).is_some())
 }
 
 /// The folder of `/proc` that a descriptor is open on.

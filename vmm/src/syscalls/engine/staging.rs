@@ -214,7 +214,7 @@ impl Staging {
         };
         let nofollow = libc::AT_SYMLINK_NOFOLLOW;
         let follows = match follow {
-            Follow::Always => true,
+            Follow::Always => follows_end(call)?,
             Follow::Never => false,
             Follow::Unless(flags) => call.int(flags) & nofollow == 0,
         };
@@ -229,6 +229,7 @@ impl Staging {
             Some(Own::Executable) if follows => {
                 Some(call.process.executable().as_os_str().as_bytes().to_vec())
             }
+            Some(Own::Absent) => return Err(Stop::Errno(libc::ENOENT)),
             Some(Own::Descriptor(number)) if call.process.is_hidden(number) => {
                 return Err(Stop::Errno(libc::ENOENT));
             }
@@ -502,4 +503,27 @@ fn bounded(value: i64, size: u32, length: usize) -> Result<usize, Stop> {
         Some(bytes) if bytes <= length => Ok(bytes),
         _ => Err(Stop::Errno(libc::EIO)),
     }
+}
+
+/// Whether a call that opens a file goes through a link at the path's end, to the process's own
+/// executable too. Where the way is restricted the kernel judges it; what it opens is looked at.
+fn follows_end(call: &Call<'_>) -> Result<bool, Stop> {
+    let flags = match call.entry.number {
+        libc::SYS_open => call.int(1),
+        libc::SYS_openat => call.int(2),
+        libc::SYS_openat2 => {
+            let how: [u8; 24] = match call.read_array(2, call.argument(2)) {
+                Ok(how) => how,
+                // The kernel says so, or something else first.
+                Err(Stop::Errno(_)) => return Ok(true),
+                Err(stop) => return Err(stop),
+            };
+            if how[16..] != [0; 8] {
+                return Ok(false);
+            }
+            i32::from_le_bytes([how[0], how[1], how[2], how[3]])
+        }
+        _ => 0,
+    };
+    Ok(flags & libc::O_NOFOLLOW == 0)
 }

@@ -1,15 +1,19 @@
 //! Opening files and reading links, where the host would show the VMM in place of the program.
 
+use crate::descriptor::Room;
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::names::{self, Own};
 use crate::syscalls::engine::{forward, host};
 use crate::syscalls::proc::{self, Entry};
 use dangless_core::address::GuestVirtual;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// `open`, `openat`, `openat2`, `creat`
 ///
@@ -18,7 +22,64 @@ use std::path::PathBuf;
 /// files of the process that only tell of the VMM; ENOENT for the VMM's own threads.
 pub fn open(call: &mut Call<'_>) -> Result<i64, Stop> {
     let value = forward(call)?;
-    admit(call, value)
+    let value = admit(call, value)?;
+    if let Some(descriptor) = i32::try_from(value).ok().filter(|&value| is_vmm(value)) {
+        let first = usize::from(!matches!(
+            call.entry.number,
+            libc::SYS_open | libc::SYS_creat
+        ));
+        let directory = if first == 0 {
+            libc::AT_FDCWD
+        } else {
+            call.int(0)
+        };
+        let path = call
+            .memory()
+            .read_c_string(GuestVirtual(call.argument(first)), libc::PATH_MAX as usize);
+        let path = path.ok().flatten().unwrap_or_default();
+        if names::is_way_round(call, directory, path.as_bytes(), true) {
+            turn_to_program(call, descriptor)?;
+        }
+    }
+    Ok(value)
+}
+
+/// Whether a descriptor is open on the VMM's own file.
+fn is_vmm(descriptor: i32) -> bool {
+    static VMM: OnceLock<Option<(u64, u64)>> = OnceLock::new();
+    let vmm = VMM.get_or_init(|| {
+        let file = std::fs::metadata("/proc/self/exe").ok()?;
+        Some((file.dev(), file.ino()))
+    });
+    // SAFETY: all zeroes is a valid `stat`, and the kernel writes no more than one.
+    let (result, file) = unsafe {
+        let mut file = std::mem::zeroed::<libc::stat>();
+        (libc::fstat(descriptor, &mut file), file)
+    };
+    result == 0
+        && *vmm == Some((file.st_dev, file.st_ino))
+        && file.st_mode & libc::S_IFMT == libc::S_IFREG
+}
+
+/// Puts the program's file in the place of `descriptor`, opened alike.
+fn turn_to_program(call: &Call<'_>, descriptor: i32) -> Result<(), Stop> {
+    let _room = Room::make();
+    let program = CString::new(call.process.executable().as_os_str().as_bytes());
+    let program = program.map_err(|_| Stop::Errno(libc::ENOENT))?;
+    // SAFETY: the path is a string; the descriptors are those that this call has made.
+    unsafe {
+        let status = libc::fcntl(descriptor, libc::F_GETFL);
+        let on_exec = libc::fcntl(descriptor, libc::F_GETFD) & libc::FD_CLOEXEC;
+        let opened = libc::open(program.as_ptr(), status | libc::O_CLOEXEC);
+        if opened < 0 {
+            libc::close(descriptor);
+            return Err(Stop::Errno(libc::ENOENT));
+        }
+        let opened = OwnedFd::from_raw_fd(opened);
+        let on_exec = if on_exec != 0 { libc::O_CLOEXEC } else { 0 };
+        libc::dup3(opened.as_raw_fd(), descriptor, on_exec);
+    }
+    Ok(())
 }
 
 /// Looks at what a new descriptor leads to. A file about the process is exchanged for one about the
@@ -112,6 +173,8 @@ fn exchange(call: &mut Call<'_>, descriptor: i32, file: proc::File) -> Result<()
     if status & libc::O_ACCMODE != libc::O_RDONLY {
         return Err(Stop::Errno(libc::EACCES));
     }
+    // The program's limit on descriptors is not for this.
+    let _room = Room::make();
     let text = proc::text(call, file);
     // SAFETY: the name is a string; the descriptor is fresh and nobody else's.
     let mut made = unsafe {

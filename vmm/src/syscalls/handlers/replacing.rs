@@ -91,8 +91,9 @@ fn path(call: &Call<'_>, index: usize) -> Result<CString, Stop> {
 /// The path on the host: paths that lead to the process itself lead to the VMM there.
 fn own_path(call: &Call<'_>, directory: i32, path: CString) -> Result<CString, Stop> {
     let bytes = match names::resolve(call, directory, path.as_bytes(), true) {
-        None => return Ok(path),
-        Some(Own::Executable) => call.process.executable().as_os_str().as_bytes().to_vec(),
+        None if !names::is_way_round(call, directory, path.as_bytes(), true) => return Ok(path),
+        Some(Own::Absent) => return Err(Stop::Errno(libc::ENOENT)),
+        None | Some(Own::Executable) => call.process.executable().as_os_str().as_bytes().to_vec(),
         Some(Own::Descriptor(number)) => {
             let number = call
                 .visible(number)

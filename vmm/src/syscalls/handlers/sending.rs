@@ -4,6 +4,7 @@
 use crate::process::Outcome;
 use crate::signals::mask;
 use crate::syscalls::call::{Call, Stop};
+use crate::syscalls::engine::reach::is_own;
 use crate::syscalls::engine::{checked, forward, forward_with, host};
 use crate::syscalls::state::{by_default, ByDefault, SIGNALS};
 
@@ -178,17 +179,4 @@ fn to_thread(call: &mut Call<'_>, thread: i32, signal: i32) -> Result<i64, Stop>
     }
     // The kernel says whether it exists, and what becomes of it.
     forward(call)
-}
-
-/// Whether the number names a thread of this process.
-fn is_own(number: i32) -> bool {
-    if u32::try_from(number) == Ok(std::process::id()) {
-        return true;
-    }
-    if number <= 0 {
-        return false;
-    }
-    // Signal 0 to a thread of another process's group fails.
-    let own = u64::from(std::process::id());
-    host::ask(libc::SYS_tgkill, [own, number as u64, 0, 0, 0, 0]) == 0
 }
