@@ -31,10 +31,9 @@ use super::extent::Extent;
 use super::handle::Handle;
 use super::lock::SpinLock;
 use super::machine::{Machine, Stop};
-use super::object::Object;
 use super::space::{Heap, Space};
-use super::window::{bit_of, Use, Window, GROUP, RECORD_SIZE};
-use crate::address::{GuestVirtual, LARGE_PAGE_SIZE};
+use super::window::{Use, Window, GROUP, RECORD_SIZE};
+use crate::address::{GuestPhysical, GuestVirtual, LARGE_PAGE_SIZE};
 use crate::paging::{Entry, Flush, Level, TableMemory};
 
 /// Bits of an address; programs may keep other things above.
@@ -372,7 +371,7 @@ impl<M: Machine> Space<M> {
                 Use::Column if is_dead(&window) => {}
                 Use::Column => {
                     marks.set(number);
-                    self.mark_from_column(&marks, number, window);
+                    self.mark_from_column(&marks, window);
                 }
                 Use::Extent => self.mark_from_extent(&marks, number),
             }
@@ -409,20 +408,35 @@ impl<M: Machine> Space<M> {
         Some((extent, self.windows.number_of(start) == Some(number)))
     }
 
-    fn mark_from_column(&self, marks: &Marks, number: u64, window: Handle<Window>) {
+    /// The objects are read where they lie in physical memory: at its own address each of them may be
+    /// on a page that the host has yet to show there.
+    fn mark_from_column(&self, marks: &Marks, window: Handle<Window>) {
+        let Some(chunk) = window.chunk() else {
+            return;
+        };
         let class = self.class(usize::from(window.class.load(Ordering::Relaxed)));
         let column = u32::from(window.column.load(Ordering::Relaxed));
-        let start = self.windows.address(number);
-        for position in 0..class.positions() {
-            let (word, mask) = bit_of(position);
-            if window.live[word].load(Ordering::Relaxed) & mask == 0 {
-                continue;
+        let key = window.key.load(Ordering::Relaxed);
+        let memory = chunk.memory();
+        for (word, (live, served)) in window.live.iter().zip(&window.served).enumerate() {
+            let mut left = live.load(Ordering::Relaxed) & served.load(Ordering::Relaxed);
+            while left != 0 {
+                let position = word as u32 * 64 + left.trailing_zeros();
+                left &= left - 1;
+                if chunk.handed_out(key, position) {
+                    let at = memory.add(class.offset(position, column).into());
+                    self.mark_from_object(marks, at, class.size.into());
+                }
             }
-            let at = start.add(class.offset(position, column).into());
-            if let Ok(Object::Slot { .. }) = self.object_starting_at(at) {
-                self.machine
-                    .words(at, class.size.into(), |word| marks.word(word));
-            }
+        }
+    }
+
+    fn mark_from_object(&self, marks: &Marks, at: GuestPhysical, bytes: u64) {
+        let start = self.machine.direct(at).cast::<u64>();
+        for word in 0..bytes as usize / 8 {
+            // SAFETY: an object of a chunk lies in granted memory, at a multiple of its 16 bytes, and
+            // whoever writes it stands still.
+            marks.word(unsafe { start.wrapping_add(word).read_volatile() });
         }
     }
 

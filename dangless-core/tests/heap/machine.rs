@@ -139,8 +139,8 @@ impl World {
 
 pub struct Simulation {
     kind: Kind,
-    memory: Vec<AtomicU64>,
-    windows: Vec<AtomicU64>,
+    memory: Words,
+    windows: Words,
     supply: Mutex<Supply>,
     tlbs: [Tlb; PROCESSORS],
     /// Directory entries that translations were ever made from.
@@ -165,20 +165,46 @@ pub struct Simulation {
     pub flushes: AtomicU64,
 }
 
-fn zeroed(words: u64) -> Vec<AtomicU64> {
-    let plain = vec![0u64; words as usize];
-    let mut plain = std::mem::ManuallyDrop::new(plain);
-    // SAFETY: an AtomicU64 has the size and alignment of a u64, and the vector is taken over whole.
-    unsafe { Vec::from_raw_parts(plain.as_mut_ptr().cast(), plain.len(), plain.capacity()) }
+/// Words of zero, the first at a multiple of [`Words::ALIGN`].
+struct Words {
+    words: Vec<AtomicU64>,
+    first: usize,
+}
+
+impl Words {
+    /// As records of the heap want it.
+    const ALIGN: usize = 64;
+
+    fn zeroed(count: u64) -> Self {
+        let plain = vec![0u64; count as usize + Self::ALIGN / 8];
+        let mut plain = std::mem::ManuallyDrop::new(plain);
+        // SAFETY: an AtomicU64 has the size and alignment of a u64, and the vector is taken over
+        // whole.
+        let words: Vec<AtomicU64> = unsafe {
+            Vec::from_raw_parts(plain.as_mut_ptr().cast(), plain.len(), plain.capacity())
+        };
+        let at = words.as_ptr() as usize;
+        let first = (at.next_multiple_of(Self::ALIGN) - at) / 8;
+        Self { words, first }
+    }
+
+    fn get(&self, index: usize) -> &AtomicU64 {
+        &self.words[self.first + index]
+    }
+
+    /// Where the words start.
+    fn start(&self) -> *mut u8 {
+        let start = self.words.as_ptr().wrapping_add(self.first);
+        start.cast_mut().cast()
+    }
 }
 
 impl Simulation {
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
-            memory: zeroed(kind.blocks * LARGE_PAGE_SIZE / 8),
-            // One record more, to align the table.
-            windows: zeroed((WINDOWS + 1) * 32),
+            memory: Words::zeroed(kind.blocks * LARGE_PAGE_SIZE / 8),
+            windows: Words::zeroed(WINDOWS * 32),
             supply: Mutex::new(Supply {
                 free: (1..kind.blocks).collect(),
                 dirty: BTreeSet::new(),
@@ -289,7 +315,7 @@ impl Simulation {
     }
 
     fn word(&self, at: u64) -> &AtomicU64 {
-        &self.memory[at as usize / 8]
+        self.memory.get(at as usize / 8)
     }
 
     /// Writes the 8-byte word at `at` of an object, as the program does.
@@ -381,20 +407,11 @@ unsafe impl Machine for Simulation {
     }
 
     fn direct(&self, at: GuestPhysical) -> *mut u8 {
-        self.memory
-            .as_ptr()
-            .cast_mut()
-            .cast::<u8>()
-            .wrapping_add(at.0 as usize)
+        self.memory.start().wrapping_add(at.0 as usize)
     }
 
     fn window_records(&self) -> *mut u8 {
-        let base = self.windows.as_ptr() as usize;
-        self.windows
-            .as_ptr()
-            .cast_mut()
-            .cast::<u8>()
-            .wrapping_add(base.next_multiple_of(64) - base)
+        self.windows.start()
     }
 
     fn root(&self) -> GuestPhysical {

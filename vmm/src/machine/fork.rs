@@ -170,6 +170,7 @@ impl Thread {
         // SAFETY: no arguments, no memory.
         let id = unsafe { libc::gettid() };
         let parent = self.member.id;
+        program.pauses.forget();
         let before = program.crew.revive();
         for member in &before {
             member.forget_epoch();

@@ -18,9 +18,19 @@ use dangless_core::abi::exit::{BUSY, FAILED};
 use kvm_bindings::kvm_regs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Words that a resting thread is known by.
 const WORDS: usize = 20;
+
+/// A search for which all other threads stand still.
+#[derive(Clone, Copy)]
+pub(super) struct Halt {
+    /// When they were first asked to.
+    began: Instant,
+    /// How long it took until they did.
+    stopping: Duration,
+}
 
 /// What a thread that rests has in registers, and what system calls keep for it.
 pub(super) struct Known([AtomicU64; WORDS]);
@@ -91,6 +101,7 @@ impl Thread {
         // The runtime flushes when it goes on.
         self.go_outside();
         Crew::rest(&self.member);
+        let began = Instant::now();
         let halted = !crew.is_held() && {
             let _mapping = program.mapping();
             crew.try_hold(&self.member)
@@ -100,7 +111,8 @@ impl Thread {
             return BUSY;
         }
         self.member.resume_work();
-        self.halts = true;
+        let stopping = began.elapsed();
+        self.halt = Some(Halt { began, stopping });
         if crew.is_lending() {
             self.let_others_go();
             return FAILED;
@@ -110,8 +122,10 @@ impl Thread {
 
     /// Ends what [`Self::halt_others`] began, if it did.
     pub(super) fn let_others_go(&mut self) {
-        if std::mem::take(&mut self.halts) {
+        if let Some(halt) = self.halt.take() {
             self.words = Vec::new();
+            let pauses = &self.program.pauses;
+            pauses.count(halt.stopping, halt.began.elapsed());
             self.program.crew.release();
         }
     }

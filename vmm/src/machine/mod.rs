@@ -26,6 +26,7 @@
 //! | [`tick`] | the bound on queued revocations |
 //! | [`epoch`] | memory that waits until every processor has flushed |
 //! | [`roots`], [`halt`] | where the program may hold pointers, and stopping its threads to see |
+//! | [`pauses`] | how long they stood still |
 //! | [`trial`] | how the machine behaves on this host |
 
 pub mod area;
@@ -46,6 +47,7 @@ mod limits;
 pub mod link;
 mod mapping;
 pub mod modules;
+mod pauses;
 pub mod processor;
 pub mod program;
 pub mod request;

@@ -7,6 +7,7 @@ use super::boot::Machine;
 use super::crew::{Crew, Member};
 use super::diagnose::Context;
 use super::fork::Farewell;
+use super::pauses::Pauses;
 use super::tick::Ticker;
 use crate::exec::Policy;
 use crate::loader::interpose::Islands;
@@ -41,6 +42,8 @@ pub struct Program {
     mapping: Mutex<()>,
     calls: Arc<Mutex<SharedState>>,
     pub(super) crew: Arc<Crew>,
+    /// How long threads stood still for the heap.
+    pub(super) pauses: Pauses,
     /// What ends a child process.
     pub(super) farewell: Box<Farewell>,
     /// What becomes of `execve`.
@@ -119,6 +122,7 @@ impl Program {
                 ..SharedState::default()
             })),
             crew: Arc::new(Crew::default()),
+            pauses: Pauses::default(),
             farewell: parts.farewell,
             policy: parts.policy,
             alone: parts.alone,
@@ -157,6 +161,13 @@ impl Program {
     #[must_use]
     pub const fn observer(&self) -> &Observer {
         &self.observer
+    }
+
+    /// What was counted, if system calls were: them, and pauses.
+    #[must_use]
+    pub fn statistics(&self) -> Option<String> {
+        let calls = self.observer.statistics()?;
+        Some(format!("{calls}{}", self.pauses))
     }
 
     /// Absolute path of the program.

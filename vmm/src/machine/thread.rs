@@ -1,6 +1,7 @@
 //! One thread of a program: its processor and what system calls keep for it.
 
 use super::crew::Member;
+use super::halt::Halt;
 use super::modules::NO_HEAP;
 use super::processor::Processor;
 use super::program::Program;
@@ -48,8 +49,8 @@ pub struct Thread {
     pub(super) repeats: u32,
     /// An upcall that failed inside a system call ends the program after it.
     pub(super) broken: Option<End>,
-    /// Whether it holds all other threads, for the heap's search.
-    pub(super) halts: bool,
+    /// That it holds all other threads, for the heap's search.
+    pub(super) halt: Option<Halt>,
     /// Words that the search was told.
     pub(super) words: Vec<u64>,
 }
@@ -116,7 +117,7 @@ impl Thread {
             last_fault: (0, 0),
             repeats: 0,
             broken: None,
-            halts: false,
+            halt: None,
             words: Vec::new(),
         };
         thread.register();

@@ -30,7 +30,7 @@ pub(super) fn outcome(program: &Program, end: End) -> Result<Outcome, String> {
         stdout: Vec::new(),
         stderr: Vec::new(),
         protected: program.is_protected(),
-        statistics: program.observer().statistics(),
+        statistics: program.statistics(),
     })
 }
 
