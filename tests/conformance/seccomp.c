@@ -295,6 +295,20 @@ static void *dies(void *unused)
     return NULL;
 }
 
+static void *dies_last(void *unused)
+{
+    usleep(200000);
+    return dies(unused);
+}
+
+/* The first thread's status is not the program's. */
+static void kill_last_thread(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, dies_last, NULL);
+    syscall(SYS_exit, 3);
+}
+
 static pthread_barrier_t barrier;
 static int other_errno, other_nnp, other_id;
 
@@ -427,6 +441,8 @@ int main(int count, char **words)
     status = child(kill_process);
     CHECK(DIES(status, SIGSYS));
     status = child(kill_thread);
+    CHECK(DIES(status, SIGSYS));
+    status = child(kill_last_thread);
     CHECK(DIES(status, SIGSYS));
     status = child(kill_unknown);
     CHECK(DIES(status, SIGSYS));

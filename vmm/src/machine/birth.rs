@@ -135,8 +135,15 @@ impl Egg {
         mask::set(self.mask);
         let end = thread.run();
         mask::set(mask::ALL);
-        if !matches!(end, End::Thread(_) | End::ThreadSignal(_)) {
-            self.program.crew.end_with(end);
+        let crew = &self.program.crew;
+        match end {
+            End::Thread(_) => {}
+            // The last thread takes the program along.
+            End::ThreadSignal(signal) if crew.members().len() == 1 => {
+                crew.end_with(End::Signal(signal));
+            }
+            End::ThreadSignal(_) => {}
+            end => crew.end_with(end),
         }
         thread.retire();
     }
