@@ -1,10 +1,12 @@
 // linking: glibc musl
 #define _GNU_SOURCE
 #include "check.h"
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -68,6 +70,14 @@ int main(void) {
     CHECK_ERRNO(mmap(NULL, PAGE, RW, MAP_PRIVATE, -1, 0), EBADF);
     CHECK_ERRNO(mmap(NULL, (size_t)1 << 62, RW, ANON, -1, 0), ENOMEM);
     CHECK_ERRNO(munmap((void *)123, PAGE), EINVAL);
+    CHECK_ERRNO(munmap(NULL, (size_t)1 << 47), EINVAL);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(munmap(NULL, ((size_t)1 << 47) - PAGE));
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
     CHECK_ERRNO(syscall(SYS_mprotect, 123, PAGE, RW), EINVAL);
     CHECK_ERRNO(mprotect((void *)((uintptr_t)block & ~4095ul), 16 * PAGE, PROT_READ), ENOMEM);
 

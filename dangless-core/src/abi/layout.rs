@@ -61,6 +61,14 @@ pub const fn is_application(start: u64, length: u64) -> bool {
         || (start >= RUNTIME_END && end <= USER_END)
 }
 
+/// Whether `[start, end)` lies wholly where no application mapping can be.
+#[must_use]
+pub const fn is_reserved(start: u64, end: u64) -> bool {
+    (start >= ALIAS_BASE && end <= ALIAS_END)
+        || (start >= RUNTIME_START && end <= RUNTIME_END)
+        || end > USER_END
+}
+
 /// Whether `address` lies in the alias region.
 #[must_use]
 pub const fn is_alias(address: u64) -> bool {

@@ -149,9 +149,10 @@ impl Thread {
 
     pub(super) fn unmap_memory(&mut self, at: u64, length: u64) -> Result<(), Errno> {
         let wanted = range(at, length)?;
-        if !layout::is_application(wanted.start, wanted.end - wanted.start) {
+        if layout::is_reserved(wanted.start, wanted.end) {
             return Err(Errno(libc::EINVAL));
         }
+        // What is not the program's between its own mappings stays.
         let stale = self.program.space.remove(&wanted);
         self.clear(stale)
     }
