@@ -8,10 +8,14 @@ use std::process::Command;
 use tempfile::TempDir;
 
 const PROGRAM: &str = r#"
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,6 +79,25 @@ int main(int count, char **words) {
             getppid();
         }
         puts(found ? "found" : "none");
+        return 0;
+    }
+    if (!strcmp(what, "reach")) {
+        int thread = atoi(words[2]), seen = 0;
+        char path[64];
+        struct dirent *entry;
+        DIR *threads = opendir("/proc/self/task");
+        while ((entry = readdir(threads))) seen += atoi(entry->d_name) == thread;
+        printf("%d listed\n", seen);
+        errno = 0;
+        printf("%ld", syscall(SYS_tgkill, getpid(), thread, 0));
+        printf(" %d\n", errno);
+        errno = 0;
+        printf("%ld", syscall(SYS_tkill, thread, SIGTERM));
+        printf(" %d\n", errno);
+        snprintf(path, sizeof path, "/proc/self/task/%d/comm", thread);
+        errno = 0;
+        printf("%d", open(path, O_RDONLY));
+        printf(" %d\n", errno);
         return 0;
     }
     if (!strcmp(what, "where")) {
@@ -297,4 +320,26 @@ fn freed_bytes_are_never_seen_again_if_zeroed() {
         let found = text(&outcome.stdout);
         assert_eq!(found, wanted, "{aliasing:?}, zero on free: {zero}");
     }
+}
+
+#[test]
+fn an_embedders_threads_are_out_of_reach() {
+    let fixture = Fixture::new();
+    let (tell, told) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        // SAFETY: reads a number of the calling thread.
+        tell.send(unsafe { libc::gettid() })
+            .expect("it is waited for");
+        // Until there is nobody left to send.
+        let _ = ended.recv();
+    });
+    let number = told.recv().expect("the thread runs").to_string();
+    let outcome = fixture.run(&["reach", &number]);
+    assert_eq!(outcome.status, Status::Exited(0));
+    let (gone, none) = (libc::ESRCH, libc::ENOENT);
+    let expected = format!("0 listed\n-1 {gone}\n-1 {gone}\n-1 {none}\n");
+    assert_eq!(text(&outcome.stdout), expected);
+    drop(end);
+    thread.join().expect("it still runs");
 }
