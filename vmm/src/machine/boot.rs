@@ -297,7 +297,13 @@ impl Machine {
             rflags: 2,
             ..kvm_regs::default()
         });
-        match processor.vcpu.run() {
+        let left = loop {
+            match processor.vcpu.run() {
+                Exit::Interrupted => {}
+                exit => break exit,
+            }
+        };
+        match left {
             Exit::Port(exit::PORT_SYSCALL) => Ok(()),
             Exit::Broken(why) => Err(BootError::RingThree(why)),
             Exit::Port(port) if port == exit::PORT_EXCEPTION + 13 => {

@@ -28,7 +28,7 @@ pub enum HostError {
     #[error("cannot duplicate a descriptor: {0}; raise `ulimit -n`")]
     Descriptor(io::Error),
     /// A thread of the VMM could not be started.
-    #[error("cannot start a thread: {0}")]
+    #[error("cannot start a thread: {0}; raise `ulimit -u`")]
     Thread(io::Error),
     /// No more vCPUs.
     #[error("this host's KVM allows {0} vCPUs in a machine: the program has too many threads")]

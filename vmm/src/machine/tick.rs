@@ -110,15 +110,23 @@ impl Drop for Ticker {
 }
 
 impl Program {
-    /// Starts looking at queued revocations, or goes on if that has begun already.
+    /// Starts looking at queued revocations, or goes on if that has begun already; does without where
+    /// a limit on threads forbids it.
     ///
     /// # Errors
-    /// When the host refuses the thread.
+    /// When the host refuses the thread for another reason.
     pub(super) fn start_ticking(&self) -> Result<(), HostError> {
         let mut ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner);
         match &*ticker {
             Some(ticker) => ticker.wake(),
-            None => *ticker = Some(Ticker::start(Arc::clone(&self.crew))?),
+            None => match Ticker::start(Arc::clone(&self.crew)) {
+                // The program or its user allows no more threads. What waits then does so for the next
+                // system call, or until it is too much; asking again would not help.
+                Err(HostError::Thread(why)) if why.raw_os_error() == Some(libc::EAGAIN) => {
+                    set_ticking(&self.crew, true);
+                }
+                started => *ticker = Some(started?),
+            },
         }
         Ok(())
     }

@@ -324,7 +324,11 @@ impl Vcpu {
             }
             Ok(other) => Exit::Broken(format!("unexpected exit {other:?}")),
             Err(error) => match error.errno() {
-                libc::EINTR | libc::EAGAIN => Exit::Interrupted,
+                libc::EINTR => Exit::Interrupted,
+                // A machine's first run has the kernel start a thread, which counts as the user's.
+                libc::EAGAIN => Exit::Broken(
+                    "the host's KVM could not start a thread of its own: raise `ulimit -u`".to_owned(),
+                ),
                 libc::EFAULT => Exit::BadMemory,
                 _ => Exit::Broken(format!("KVM_RUN failed: {error}")),
             },

@@ -3,7 +3,8 @@
 //!
 //! The child gives up its privileges and its place in the file tree first, and calls that could
 //! harm the machine are left out by name. `DANGLESS_FUZZ_CASES` and `DANGLESS_FUZZ_SEED` make a
-//! longer or another run.
+//! longer or another run, `DANGLESS_FUZZ_SECONDS` one that ends after a time whatever it has done.
+//! A call that does not come back is a failure, and named.
 
 use crate::process::{Fake, BASE, PAGE};
 use dangless_vmm::syscalls::dispatch;
@@ -13,6 +14,10 @@ use dangless_vmm::syscalls::strace::Strace;
 use dangless_vmm::syscalls::table::all;
 use dangless_vmm::syscalls::table::entry::{Entry, Kind};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// How long one call may take: they are all interrupted within milliseconds.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// Calls that change the machine, other processes, or files by name.
 const HARMFUL: &[&str] = &[
@@ -352,7 +357,7 @@ impl Place {
     }
 }
 
-fn run(seed: u64, cases: u64, place: &Place) {
+fn run(seed: u64, cases: u64, end: Option<Instant>, place: &Place) {
     let mut random = Random(seed);
     let mut fake = memory(&mut random);
     let entries: Vec<&Entry> = all().filter(|entry| !is_harmful(entry)).collect();
@@ -362,6 +367,9 @@ fn run(seed: u64, cases: u64, place: &Place) {
     let observer = Mutex::new(observer);
     let mut unmapped = false;
     for case in 0..cases {
+        if case % 64 == 0 && end.is_some_and(|end| Instant::now() >= end) {
+            break;
+        }
         if case % 64 == 0 || unmapped {
             fake = memory(&mut random);
         } else {
@@ -388,14 +396,42 @@ fn run(seed: u64, cases: u64, place: &Place) {
     }
 }
 
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+/// Waits for the child; one that stays in the same call for too long is killed.
+fn wait(child: libc::pid_t, place: &Place) -> libc::c_int {
+    let (mut last, mut since) = (place.get(), Instant::now());
+    loop {
+        let mut status = 0;
+        // SAFETY: `child` is ours, and the kernel writes one status.
+        let ended = unsafe { libc::waitpid(child, &mut status, libc::WNOHANG) };
+        assert!(ended >= 0, "wait: {}", std::io::Error::last_os_error());
+        if ended == child {
+            return status;
+        }
+        let now = place.get();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        } else if since.elapsed() > STUCK {
+            place.tell("it does not come back");
+            // SAFETY: ends the child, which is waited for next.
+            unsafe { libc::kill(child, libc::SIGKILL) };
+            since = Instant::now();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
 fn no_call_breaks_the_vmm() {
-    let cases = setting("DANGLESS_FUZZ_CASES", 20_000);
-    let seed = setting("DANGLESS_FUZZ_SEED", 0x5eed_5eed_5eed_5eed);
+    let seconds = setting("DANGLESS_FUZZ_SECONDS").map(Duration::from_secs);
+    let cases = if seconds.is_some() { u64::MAX } else { 20_000 };
+    let cases = setting("DANGLESS_FUZZ_CASES").unwrap_or(cases);
+    let seed = setting("DANGLESS_FUZZ_SEED").unwrap_or(0x5eed_5eed_5eed_5eed);
+    let end = seconds.map(|seconds| Instant::now() + seconds);
     let place = Place::new();
     // Set before there is a child, in which another test's thread may hold the hook's lock for ever.
     let (page, parent, usual) = (
@@ -417,14 +453,12 @@ fn no_call_breaks_the_vmm() {
     if child == 0 {
         let ended = std::panic::catch_unwind(|| {
             confine();
-            run(seed, cases, &place);
+            run(seed, cases, end, &place);
         });
         // SAFETY: ends the child without running what belongs to its parent.
         unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) };
     }
-    let mut status = 0;
-    // SAFETY: `child` is ours, and the kernel writes one status.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    let status = wait(child, &place);
     let [case, number, arguments @ ..] = place.get();
     let name = dangless_vmm::syscalls::table::find(number).map_or("unknown", |entry| entry.name);
     assert_eq!(
@@ -433,7 +467,9 @@ fn no_call_breaks_the_vmm() {
         "case {case} of seed {seed}: {name} ({number}) {arguments:x?}: {}",
         place.told()
     );
-    assert_eq!(case, cases - 1, "the run ended early");
+    let enough = case == cases - 1 || end.is_some_and(|end| Instant::now() >= end);
+    assert!(enough, "the run ended early");
+    println!("{} calls of seed {seed}", case + 1);
 }
 
 #[test]
