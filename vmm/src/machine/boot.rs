@@ -269,6 +269,7 @@ impl Machine {
         });
         let why = match processor.vcpu.run() {
             Exit::Port(exit::PORT_PROBE) => return Ok(()),
+            Exit::NoThread => return Err(HostError::KvmThread.into()),
             Exit::Broken(why) => why,
             other => format!("{other:?}"),
         };
@@ -305,6 +306,7 @@ impl Machine {
         };
         match left {
             Exit::Port(exit::PORT_SYSCALL) => Ok(()),
+            Exit::NoThread => Err(HostError::KvmThread.into()),
             Exit::Broken(why) => Err(BootError::RingThree(why)),
             Exit::Port(port) if port == exit::PORT_EXCEPTION + 13 => {
                 let why = "its processor ignores the I/O permission bitmap of a busy task";

@@ -30,6 +30,9 @@ pub enum HostError {
     /// A thread of the VMM could not be started.
     #[error("cannot start a thread: {0}; raise `ulimit -u`")]
     Thread(io::Error),
+    /// KVM's own thread could not be started.
+    #[error("the host's KVM could not start a thread of its own; raise `ulimit -u`")]
+    KvmThread,
     /// No more vCPUs.
     #[error("this host's KVM allows {0} vCPUs in a machine: the program has too many threads")]
     Processors(u32),

@@ -1,6 +1,7 @@
 //! The loop: runs the guest and serves what it stops for, until the program ends.
 
 use super::crew::Crew;
+use super::host::HostError;
 use super::thread::Thread;
 use super::vcpu::Exit;
 use crate::process::Outcome;
@@ -103,6 +104,7 @@ impl Thread {
             Exit::Interrupted => self.drain_queue(),
             Exit::BadMemory => self.bad_memory(),
             Exit::Port(_) | Exit::Refused => Err(End::Signal(libc::SIGSEGV)),
+            Exit::NoThread => Err(End::Broken(HostError::KvmThread.to_string())),
             Exit::Broken(why) => Err(End::Broken(why)),
         }
     }

@@ -7,6 +7,7 @@
 //! has yet to complete is no obstacle: it is given up once the instruction pointer has moved.
 
 use super::crew::Crew;
+use super::host::HostError;
 use super::run::End;
 use super::thread::Thread;
 use super::vcpu::Exit;
@@ -58,6 +59,7 @@ impl Thread {
                     }
                 }
                 Exit::Broken(why) => return Err(End::Broken(why)),
+                Exit::NoThread => return Err(End::Broken(HostError::KvmThread.to_string())),
                 other => {
                     return Err(End::Broken(format!("the runtime stopped with {other:?}")));
                 }

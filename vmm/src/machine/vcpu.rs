@@ -31,6 +31,8 @@ pub enum Exit {
     BadMemory,
     /// It executed something that the VMM does not serve: `hlt`, `in`, an unknown port.
     Refused,
+    /// KVM starts a thread of its own when a machine is first entered, and may not.
+    NoThread,
     /// The processor cannot go on; the text says why.
     Broken(String),
 }
@@ -326,9 +328,7 @@ impl Vcpu {
             Err(error) => match error.errno() {
                 libc::EINTR => Exit::Interrupted,
                 // A machine's first run has the kernel start a thread, which counts as the user's.
-                libc::EAGAIN => Exit::Broken(
-                    "the host's KVM could not start a thread of its own: raise `ulimit -u`".to_owned(),
-                ),
+                libc::EAGAIN => Exit::NoThread,
                 libc::EFAULT => Exit::BadMemory,
                 _ => Exit::Broken(format!("KVM_RUN failed: {error}")),
             },

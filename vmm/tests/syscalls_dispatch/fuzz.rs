@@ -270,7 +270,7 @@ fn confine() {
         limit(libc::RLIMIT_FSIZE, 1 << 20);
         limit(libc::RLIMIT_NOFILE, 64);
         limit(libc::RLIMIT_CORE, 0);
-        limit(libc::RLIMIT_CPU, 300);
+        limit(libc::RLIMIT_CPU, 3600);
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         let mut action = std::mem::zeroed::<libc::sigaction>();
