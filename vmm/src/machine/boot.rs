@@ -267,7 +267,7 @@ impl Machine {
             rflags: 2,
             ..kvm_regs::default()
         });
-        let why = match processor.vcpu.run() {
+        let why = match processor.vcpu.run_through() {
             Exit::Port(exit::PORT_PROBE) => return Ok(()),
             Exit::NoThread => return Err(HostError::KvmThread.into()),
             Exit::Broken(why) => why,
@@ -298,13 +298,7 @@ impl Machine {
             rflags: 2,
             ..kvm_regs::default()
         });
-        let left = loop {
-            match processor.vcpu.run() {
-                Exit::Interrupted => {}
-                exit => break exit,
-            }
-        };
-        match left {
+        match processor.vcpu.run_through() {
             Exit::Port(exit::PORT_SYSCALL) => Ok(()),
             Exit::NoThread => Err(HostError::KvmThread.into()),
             Exit::Broken(why) => Err(BootError::RingThree(why)),

@@ -67,12 +67,33 @@ impl Machine {
 
 impl Processor {
     fn expect_syscall(&mut self) -> Result<(), String> {
-        loop {
-            match self.vcpu.run() {
-                Exit::Port(PORT_SYSCALL) => return Ok(()),
-                Exit::Interrupted => {}
-                other => return Err(format!("`syscall` led to {other:?}")),
-            }
+        match self.vcpu.run_through() {
+            Exit::Port(PORT_SYSCALL) => Ok(()),
+            other => Err(format!("`syscall` led to {other:?}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::boot::RingChoice;
+
+    #[test]
+    fn a_request_to_leave_does_not_end_what_runs_through() {
+        let (machine, mut processor) =
+            Machine::new(RingChoice::Auto, 64 << 20, None).expect("a machine");
+        machine.try_syscalls(&mut processor, 1).expect("a trial");
+        let ask = |processor: &mut Processor| {
+            let byte = processor.vcpu.immediate_exit();
+            // SAFETY: the byte is valid as long as the processor is, and nothing runs it now.
+            unsafe { byte.write(1) };
+        };
+        ask(&mut processor);
+        assert_eq!(processor.vcpu.run(), Exit::Interrupted);
+        ask(&mut processor);
+        processor.vcpu.return_from_syscall(0);
+        processor.lower_ring(machine.ring).expect("the ring");
+        assert_eq!(processor.vcpu.run_through(), Exit::Port(PORT_SYSCALL));
     }
 }

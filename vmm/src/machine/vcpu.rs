@@ -299,6 +299,17 @@ impl Vcpu {
         }
     }
 
+    /// As [`Self::run`], until the guest leaves for a reason of its own: a signal, or a request to leave,
+    /// does not end it. For what is over soon and lets nobody wait.
+    pub fn run_through(&mut self) -> Exit {
+        loop {
+            match self.run() {
+                Exit::Interrupted => {}
+                exit => return exit,
+            }
+        }
+    }
+
     fn run_once(&mut self) -> Exit {
         match self.fd.run() {
             Ok(VcpuExit::IoOut(port, _)) => match u8::try_from(port) {
