@@ -133,6 +133,7 @@ static const struct call calls[] = {
     CALL(mq_getsetattr, "dpp"), CALL(mq_notify, "dp"), CALL(add_key, "ttpn0"),
     CALL(request_key, "ttt0"), CALL(clone3, "xn"), CALL(io_setup, "np"),
     CALL(io_destroy, "v"), CALL(io_submit, "vnp"), CALL(io_getevents, "vvvpw"), CALL(io_cancel, "vpp"),
+    CALL(io_pgetevents, "vvvpwp"),
     CALL(rt_sigsuspend, "0n"),
 };
 

@@ -2,12 +2,15 @@
 //!
 //! Transfers are made at once, in `io_submit`, which the interface allows and the kernel itself does
 //! for all but direct access to block devices; what waits is `IOCB_CMD_POLL` only, which is looked
-//! at when somebody waits for events. A context's number is the address of a page of the program's
+//! at when somebody waits for events, or kept by the host's kernel where a descriptor is to be told
+//! of it ([`super::telling`]). A context's number is the address of a page of the program's
 //! memory, as on Linux, which does not say that it is a ring: C libraries then ask the kernel.
 
+use super::telling::Telling;
 use super::{sending, transfer};
 use crate::memory::user::Access;
 use crate::process::MapRequest;
+use crate::signals::{mask, slot, stub};
 use crate::syscalls::call::{Call, Stop};
 use crate::syscalls::engine::gather::{Gather, Segment};
 use crate::syscalls::engine::host;
@@ -34,6 +37,8 @@ pub struct Context {
 struct State {
     done: VecDeque<Event>,
     polls: Vec<Poll>,
+    /// Polls of which a descriptor is told, once there was one.
+    telling: Option<Telling>,
     destroyed: bool,
 }
 
@@ -47,11 +52,30 @@ struct Event {
 
 /// An `IOCB_CMD_POLL` that waits.
 #[derive(Clone, Copy, Debug)]
-struct Poll {
+pub(super) struct Poll {
     data: u64,
-    request: u64,
-    descriptor: i32,
-    events: i16,
+    /// The address of the program's request.
+    pub(super) request: u64,
+    pub(super) descriptor: i32,
+    pub(super) events: i16,
+}
+
+impl Poll {
+    fn item(&self) -> libc::pollfd {
+        libc::pollfd {
+            fd: self.descriptor,
+            events: self.events,
+            revents: 0,
+        }
+    }
+
+    fn event(&self, result: i64) -> Event {
+        Event {
+            data: self.data,
+            request: self.request,
+            result,
+        }
+    }
 }
 
 /// `struct iocb`
@@ -110,36 +134,28 @@ impl Context {
         let mut state = self.state();
         let polls = std::mem::take(&mut state.polls);
         for poll in polls {
-            let mut item = libc::pollfd {
-                fd: poll.descriptor,
-                events: poll.events,
-                revents: 0,
-            };
+            let mut item = poll.item();
             let pointer = (&raw mut item) as u64;
             if host::ask(libc::SYS_poll, [pointer, 1, 0, 0, 0, 0]) == 0 {
                 state.polls.push(poll);
             } else {
-                state.done.push_back(Event {
-                    data: poll.data,
-                    request: poll.request,
-                    result: i64::from(item.revents as u16),
-                });
+                let result = i64::from(item.revents as u16);
+                state.done.push_back(poll.event(result));
             }
+        }
+        let ended = state.telling.as_mut().map(Telling::ended);
+        for (poll, result) in ended.unwrap_or_default() {
+            state.done.push_back(poll.event(result));
         }
     }
 
     /// Waits for a change since `seen`, or for a poll; the host's value.
     fn wait(&self, seen: u32, left: Option<Duration>) -> i64 {
-        let mut items: Vec<libc::pollfd> = self
-            .state()
-            .polls
-            .iter()
-            .map(|poll| libc::pollfd {
-                fd: poll.descriptor,
-                events: poll.events,
-                revents: 0,
-            })
-            .collect();
+        let mut items: Vec<libc::pollfd> = {
+            let state = self.state();
+            let told = state.telling.iter().flat_map(Telling::polls);
+            state.polls.iter().chain(told).map(Poll::item).collect()
+        };
         let polls = !items.is_empty();
         let left = if polls {
             Some(left.unwrap_or(SLICE).min(SLICE))
@@ -204,7 +220,12 @@ pub fn setup(call: &mut Call<'_>) -> Result<i64, Stop> {
 pub fn destroy(call: &mut Call<'_>) -> Result<i64, Stop> {
     let number = call.argument(0);
     let context = call.shared().contexts.remove(&number).ok_or(INVALID)?;
-    context.state().destroyed = true;
+    let telling = {
+        let mut state = context.state();
+        state.destroyed = true;
+        state.telling.take()
+    };
+    drop(telling);
     context.change();
     call.process.unmap(number, PAGE_SIZE)?;
     Ok(0)
@@ -240,8 +261,48 @@ pub fn submit(call: &mut Call<'_>) -> Result<i64, Stop> {
 /// # Errors
 /// EFAULT, EINVAL, EINTR, a report of a freed pointer.
 pub fn events(call: &mut Call<'_>) -> Result<i64, Stop> {
-    let [_, least, most, at, time_at, _] = call.arguments;
-    let deadline = deadline(call, time_at)?;
+    let deadline = deadline(call, call.argument(4))?;
+    wait_for_events(call, deadline)
+}
+
+/// `io_pgetevents`: while it waits other signals than usual are blocked.
+///
+/// # Errors
+/// EFAULT, EINVAL, EINTR, a report of a freed pointer.
+pub fn events_masked(call: &mut Call<'_>) -> Result<i64, Stop> {
+    let deadline = deadline(call, call.argument(4))?;
+    let pair = call.argument(5);
+    if pair == 0 {
+        return wait_for_events(call, deadline);
+    }
+    let at = call.read_u64(5, pair)?;
+    let size = call.read_u64(5, pair.wrapping_add(8))?;
+    if at == 0 {
+        return wait_for_events(call, deadline);
+    }
+    if size != 8 {
+        return Err(INVALID);
+    }
+    let during = call.read_u64(5, at)? & mask::ALL;
+    let before = mask::hold();
+    mask::set_program(during);
+    let value = wait_for_events(call, deadline);
+    // What was blocked meanwhile comes after the call.
+    let _ = mask::hold();
+    let interrupted = slot::with(slot::Slot::has_recorded);
+    mask::set_program(before);
+    if !interrupted {
+        return value;
+    }
+    slot::with(|slot| slot.came_during(during));
+    match value {
+        Ok(got) if got == 0 || got == -i64::from(stub::RESTART) => Err(Stop::Errno(libc::EINTR)),
+        value => value,
+    }
+}
+
+fn wait_for_events(call: &Call<'_>, deadline: Option<Instant>) -> Result<i64, Stop> {
+    let [_, least, most, at, ..] = call.arguments;
     let context = find(call)?;
     let (least, most) = (least as i64, most as i64);
     if !(0..=most).contains(&least) {
@@ -291,12 +352,11 @@ pub fn cancel(call: &mut Call<'_>) -> Result<i64, Stop> {
     let context = find(call)?;
     let mut state = context.state();
     let place = state.polls.iter().position(|poll| poll.request == request);
-    let poll = state.polls.remove(place.ok_or(INVALID)?);
-    state.done.push_back(Event {
-        data: poll.data,
-        request,
-        result: 0,
-    });
+    let Some(place) = place else {
+        return state.telling.as_ref().ok_or(INVALID)?.cancel(request);
+    };
+    let poll = state.polls.remove(place);
+    state.done.push_back(poll.event(0));
     drop(state);
     context.change();
     Err(Stop::Errno(libc::EINPROGRESS))
@@ -336,7 +396,8 @@ fn submit_one(call: &mut Call<'_>, context: &Context, at: u64) -> Result<(), Sto
     let request = read_request(call, at)?;
     let waiting = {
         let state = context.state();
-        state.done.len() + state.polls.len()
+        let told = state.telling.iter().flat_map(Telling::polls).count();
+        state.done.len() + state.polls.len() + told
     };
     if waiting >= context.room {
         return Err(Stop::Errno(libc::EAGAIN));
@@ -362,15 +423,23 @@ fn submit_one(call: &mut Call<'_>, context: &Context, at: u64) -> Result<(), Sto
             };
             host::commit(number, [request.descriptor as u64, 0, 0, 0, 0, 0])
         }
-        // An event that is told elsewhere would have to be noticed by somebody.
-        POLL if bare && request.told.is_none() => {
+        POLL if bare => {
             let events = u16::try_from(request.buffer).map_err(|_| INVALID)?;
-            context.state().polls.push(Poll {
+            let poll = Poll {
                 data: request.data,
                 request: at,
                 descriptor: request.descriptor,
                 events: events as i16,
-            });
+            };
+            let mut state = context.state();
+            match (request.told, &mut state.telling) {
+                (None, _) => state.polls.push(poll),
+                (Some(counter), Some(telling)) => telling.add(poll, counter)?,
+                (Some(counter), none) => none
+                    .insert(Telling::new(context.room)?)
+                    .add(poll, counter)?,
+            }
+            drop(state);
             context.change();
             return Ok(());
         }
@@ -465,12 +534,7 @@ fn move_bytes(call: &Call<'_>, request: &Request, access: Access) -> Result<i64,
             .scatter(call.memory(), value as u64)
             .map_err(|fault| Call::stop(2, fault))?;
     }
-    let refused = [
-        libc::EBADF,
-        libc::EOPNOTSUPP,
-        libc::EINTR,
-        crate::signals::stub::RESTART,
-    ];
+    let refused = [libc::EBADF, libc::EOPNOTSUPP, libc::EINTR, stub::RESTART];
     match refused.iter().find(|&&errno| value == -i64::from(errno)) {
         Some(&errno) => Err(Stop::Errno(errno)),
         None => Ok(value),

@@ -2,7 +2,7 @@
 //!
 //! | room | holds |
 //! | --- | --- |
-//! | [`transfer`], [`random`], [`aio`] | moving bytes between descriptors and memory |
+//! | [`transfer`], [`random`], [`aio`], `telling` | moving bytes between descriptors and memory |
 //! | [`paths`], [`handles`], [`listing`], [`mounting`] | names of files |
 //! | [`closing`], [`fcntl`], [`ioctl`], [`polling`] | descriptors |
 //! | [`messages`], [`datagrams`], [`batches`], [`options`] | sockets |
@@ -48,6 +48,7 @@ pub mod sending;
 pub mod shm;
 pub mod signals;
 pub mod stacks;
+mod telling;
 pub mod threads;
 pub mod transfer;
 pub mod word;

@@ -548,6 +548,15 @@ pub const fn pointer(name: &'static str, shape: Shape) -> Argument {
     }
 }
 
+/// The numbers of the calls.
+pub(super) mod numbers {
+    pub use libc::*;
+
+    /// libc has no name for it.
+    #[allow(non_upper_case_globals)]
+    pub const SYS_io_pgetevents: c_long = 333;
+}
+
 /// Writes entries of the table: `forward`, `by_hand HANDLER` and `refuse ERRNO REASON`, each
 /// followed by the call's name and its arguments.
 macro_rules! entries {
@@ -560,7 +569,7 @@ macro_rules! entries {
     };
     ($( [$($service:tt)+] $name:ident $number:ident ($($argument:expr),* $(,)?); )*) => {
         &[ $( $crate::syscalls::table::entry::Entry {
-            number: libc::$number,
+            number: $crate::syscalls::table::entry::numbers::$number,
             name: stringify!($name),
             arguments: &[$($argument),*],
             service: entries!(@service $($service)+),

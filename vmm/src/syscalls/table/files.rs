@@ -1,8 +1,8 @@
 //! Calls that read, write and shape open files.
 
 use super::entry::{
-    address, entries, fd, flags, inout, input_bytes, input_vector, int, long, output_bytes,
-    output_vector, path, pointer, size, unsigned, Entry, Shape,
+    address, entries, fd, flags, inout, input_bytes, input_vector, int, long, mask_pair,
+    output_bytes, output_vector, path, pointer, size, unsigned, Entry, Shape,
 };
 use super::vocabulary::{FADVICE, FALLOCATE, LOCK, RANDOM, RWF, SPLICE, WHENCE};
 use crate::syscalls::handlers::{aio, random, transfer};
@@ -66,6 +66,9 @@ pub const ENTRIES: &[Entry] = entries! {
     [by_hand aio::events] io_getevents SYS_io_getevents
         (address("ctx_id"), long("min_nr"), long("nr"), pointer("events", Shape::Opaque),
          pointer("timeout", Shape::Timespec));
+    [by_hand aio::events_masked] io_pgetevents SYS_io_pgetevents
+        (address("ctx_id"), long("min_nr"), long("nr"), pointer("events", Shape::Opaque),
+         pointer("timeout", Shape::Timespec), mask_pair("usig"));
     [by_hand aio::cancel] io_cancel SYS_io_cancel
         (address("ctx_id"), pointer("iocb", Shape::Opaque), pointer("result", Shape::Opaque));
     [forward] ioprio_set SYS_ioprio_set (int("which"), int("who"), int("ioprio"));
