@@ -192,8 +192,7 @@ static int values_of(char letter, uint64_t *values)
         break;
     case 'A':
         for (int number = 0; number < 26; number++)
-            if (number != MADV_WIPEONFORK && number != MADV_KEEPONFORK)
-                TRY(number);
+            TRY(number);
         TRY(-1), TRY(0x7fffffff);
         break;
     case 'y': TRY(MAP_PRIVATE), TRY(MAP_SHARED), TRY(MAP_ANONYMOUS | MAP_PRIVATE); break;

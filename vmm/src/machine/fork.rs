@@ -224,6 +224,8 @@ impl Thread {
             self.upcall(Upcall::ThreadExit, [index, 0, 0])
                 .map_err(|end| format!("{end:?}"))?;
         }
+        self.inherit_memory()
+            .map_err(|Errno(number)| format!("memory of its parent's: error {number}"))?;
         self.start_child(request, id);
         Ok(())
     }

@@ -320,18 +320,21 @@ impl Thread {
             return Ok(());
         }
         let wanted = range(at, length)?;
-        let covered = self.program.space.is_covered(&wanted);
+        let space = &self.program.space;
+        let covered = space.is_covered(&wanted);
         match advice {
             libc::MADV_NORMAL
             | libc::MADV_RANDOM
             | libc::MADV_SEQUENTIAL
             | libc::MADV_WILLNEED
-            | libc::MADV_DONTFORK
-            | libc::MADV_DOFORK
             | libc::MADV_DONTDUMP
             | libc::MADV_DODUMP
             | libc::MADV_MERGEABLE
             | libc::MADV_UNMERGEABLE => {}
+            libc::MADV_DONTFORK => space.withhold(&wanted, |it| it.mapping = true)?,
+            libc::MADV_DOFORK => space.withhold(&wanted, |it| it.mapping = false)?,
+            libc::MADV_WIPEONFORK => space.withhold(&wanted, |it| it.contents = true)?,
+            libc::MADV_KEEPONFORK => space.withhold(&wanted, |it| it.contents = false)?,
             libc::MADV_DONTNEED
             | libc::MADV_FREE
             | libc::MADV_REMOVE
@@ -342,7 +345,7 @@ impl Thread {
             | libc::MADV_POPULATE_READ
             | libc::MADV_POPULATE_WRITE
             | MADV_DONTNEED_LOCKED => {
-                for (host, bytes) in self.program.space.host_ranges(&wanted) {
+                for (host, bytes) in space.host_ranges(&wanted) {
                     // SAFETY: the range is guest memory inside the reservation; these advices
                     // change its contents at most, as the program asked.
                     let failed = unsafe { libc::madvise(host.cast(), bytes as usize, advice) } != 0;
@@ -359,6 +362,15 @@ impl Thread {
         } else {
             Err(Errno(libc::ENOMEM))
         }
+    }
+
+    /// For a forked child: takes away what its parent withholds.
+    pub(super) fn inherit_memory(&mut self) -> Result<(), Errno> {
+        for range in self.program.space.inherit() {
+            let stale = self.program.space.remove(&range);
+            self.clear(stale)?;
+        }
+        Ok(())
     }
 
     fn relocate(&mut self, old: Range<u64>, target: Range<u64>, keep: bool) -> Result<u64, Errno> {

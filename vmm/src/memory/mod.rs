@@ -7,12 +7,14 @@
 //! | [`vma`] | what is mapped where in the program's address space |
 //! | [`space`] | the address space: `mmap` and its family, faults |
 //! | [`account`] | how much of it is in use, and mappings that grow |
+//! | `inherit` | what a forked child does not get of it |
 //! | `shm` | System V shared memory in it |
 //! | [`touched`] | which of it was ever touched |
 //! | [`translate`] | from the program's addresses to host memory |
 //! | [`user`] | the seam through which system calls and reports read the program's memory |
 
 pub mod account;
+mod inherit;
 pub mod physical;
 mod shm;
 pub mod space;

@@ -53,10 +53,7 @@ impl Space {
             self.free_empty(&mut state, &range);
             return Err(error);
         }
-        let area = Area {
-            protection,
-            backing: Backing::Host { may_write: write },
-        };
+        let area = Area::new(protection, Backing::Host { may_write: write });
         state.areas.insert(range.clone(), area);
         state.segments.insert(range.start, range.end);
         Ok(())

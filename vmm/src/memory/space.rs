@@ -260,14 +260,19 @@ impl Space {
         protection: i32,
         reserve: bool,
     ) -> Result<(), MemoryError> {
+        self.add_anonymous(range, Area::new(protection, Backing::Anonymous), reserve)
+    }
+
+    fn add_anonymous(
+        &self,
+        range: Range<u64>,
+        area: Area,
+        reserve: bool,
+    ) -> Result<(), MemoryError> {
         let mut state = self.lock();
         if reserve {
             self.back(&mut state, &range)?;
         }
-        let area = Area {
-            protection,
-            backing: Backing::Anonymous,
-        };
         state.areas.insert(range.clone(), area);
         if reserve && range.end - range.start <= EAGER {
             self.link(&mut state, &range, area);
@@ -340,12 +345,10 @@ impl Space {
             }
             done += length;
         }
-        let area = Area {
-            protection,
-            backing: Backing::Host {
-                may_write: rights == both,
-            },
+        let backing = Backing::Host {
+            may_write: rights == both,
         };
+        let area = Area::new(protection, backing);
         state.areas.insert(range.clone(), area);
         if range.end - range.start <= EAGER {
             self.link(&mut state, &range, area);
@@ -365,10 +368,8 @@ impl Space {
         let mut state = self.lock();
         // Blocks remember which page-table entries there are.
         self.back(&mut state, &range)?;
-        let area = Area {
-            protection: libc::PROT_READ,
-            backing: Backing::Attached(memory.0.wrapping_sub(range.start)),
-        };
+        let backing = Backing::Attached(memory.0.wrapping_sub(range.start));
+        let area = Area::new(libc::PROT_READ, backing);
         state.areas.insert(range, area);
         Ok(())
     }
@@ -602,7 +603,7 @@ impl Space {
             [(part, area)] if part == old && area.backing == Backing::Anonymous => *area,
             _ => return Err(Errno(libc::EFAULT)),
         };
-        self.map_anonymous(more.clone(), area.protection, true)
+        self.add_anonymous(more.clone(), area, true)
             .map_err(|_| Errno(libc::ENOMEM))
     }
 

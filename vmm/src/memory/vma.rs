@@ -22,6 +22,15 @@ pub enum Backing {
     Attached(u64),
 }
 
+/// What a forked child does not get, though its parent has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Withheld {
+    /// The mapping (`MADV_DONTFORK`).
+    pub mapping: bool,
+    /// What is in it (`MADV_WIPEONFORK`).
+    pub contents: bool,
+}
+
 /// One area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
@@ -29,6 +38,20 @@ pub struct Area {
     pub protection: i32,
     /// What is behind it.
     pub backing: Backing,
+    /// What children do not get of it.
+    pub withheld: Withheld,
+}
+
+impl Area {
+    /// An area that children get as it is.
+    #[must_use]
+    pub fn new(protection: i32, backing: Backing) -> Self {
+        Self {
+            protection,
+            backing,
+            withheld: Withheld::default(),
+        }
+    }
 }
 
 /// The areas of an address space.
@@ -152,13 +175,19 @@ impl Areas {
 mod tests {
     use super::*;
 
+    const KEPT: Withheld = Withheld {
+        mapping: false,
+        contents: false,
+    };
     const DATA: Area = Area {
         protection: 3,
         backing: Backing::Anonymous,
+        withheld: KEPT,
     };
     const CODE: Area = Area {
         protection: 5,
         backing: Backing::Anonymous,
+        withheld: KEPT,
     };
 
     #[test]
