@@ -1,4 +1,4 @@
-// linking: glibc
+// linking: glibc dynamic
 // What serves the program is out of its sight and reach: descriptors, threads and files of the process
 // show the program alone, whatever call or path asks for them.
 #define _GNU_SOURCE
