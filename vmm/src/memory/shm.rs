@@ -9,7 +9,6 @@ use super::vma::{Area, Backing};
 use crate::process::Errno;
 use dangless_core::address::LARGE_PAGE_SIZE;
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 
 impl Space {
     /// A free range for a segment of `length` bytes: its guest memory can be in one piece.
@@ -25,7 +24,6 @@ impl Space {
     /// # Errors
     /// What the host's `shmat` says; ENOMEM when guest memory is used up or in pieces there.
     pub fn attach_segment(&self, range: Range<u64>, id: i32, protection: i32) -> Result<(), Errno> {
-        self.shares.store(true, Ordering::Relaxed);
         let mut state = self.lock();
         self.back(&mut state, &range)
             .map_err(|_| Errno(libc::ENOMEM))?;
@@ -53,7 +51,12 @@ impl Space {
             self.free_empty(&mut state, &range);
             return Err(error);
         }
-        let area = Area::new(protection, Backing::Host { may_write: write });
+        let backing = Backing::Host {
+            may_write: write,
+            shared: true,
+        };
+        let area = Area::new(protection, backing);
+        self.note_shared(area);
         state.areas.insert(range.clone(), area);
         state.segments.insert(range.start, range.end);
         Ok(())

@@ -75,7 +75,7 @@ pub struct Space {
     pub(super) physical: Arc<Physical>,
     tables: Arc<Tables>,
     root: GuestPhysical,
-    /// Whether any memory was ever shared with other processes.
+    /// Whether memory that others may have could ever be written.
     pub(super) shares: AtomicBool,
     state: Mutex<State>,
 }
@@ -297,9 +297,6 @@ impl Space {
         self.back(&mut state, &range)
             .map_err(|_| Errno(libc::ENOMEM))?;
         let shared = flags & libc::MAP_SHARED != 0;
-        if shared {
-            self.shares.store(true, Ordering::Relaxed);
-        }
         let both = libc::PROT_READ | libc::PROT_WRITE;
         let mut rights = both;
         let mut done = 0;
@@ -347,8 +344,10 @@ impl Space {
         }
         let backing = Backing::Host {
             may_write: rights == both,
+            shared,
         };
         let area = Area::new(protection, backing);
+        self.note_shared(area);
         state.areas.insert(range.clone(), area);
         if range.end - range.start <= EAGER {
             self.link(&mut state, &range, area);
@@ -433,7 +432,14 @@ impl Space {
         }
     }
 
-    /// Whether other processes may have any of the program's memory.
+    /// Remembers it if others may have what the program writes there.
+    pub(super) fn note_shared(&self, area: Area) {
+        if area.is_written_shared() {
+            self.shares.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether other processes may have anything that the program has written, but by `fork`.
     #[must_use]
     pub fn shares(&self) -> bool {
         self.shares.load(Ordering::Relaxed)
@@ -566,7 +572,10 @@ impl Space {
         for (part, area) in &parts {
             let never = matches!(
                 area.backing,
-                Backing::Host { may_write: false } | Backing::Attached(_)
+                Backing::Host {
+                    may_write: false,
+                    ..
+                } | Backing::Attached(_)
             );
             if write && never {
                 return Err(Errno(libc::EACCES));
@@ -583,9 +592,9 @@ impl Space {
                 continue;
             }
             state.areas.remove(&part);
-            state
-                .areas
-                .insert(part.clone(), Area { protection, ..area });
+            let area = Area { protection, ..area };
+            self.note_shared(area);
+            state.areas.insert(part.clone(), area);
             ranges.extend(Self::linked(&state, &part));
         }
         Ok(Stale {
@@ -648,7 +657,10 @@ impl Space {
         let dropped = dropped
             .into_iter()
             .map(|(range, area)| {
-                let backing = Backing::Host { may_write: true };
+                let backing = Backing::Host {
+                    may_write: true,
+                    shared: false,
+                };
                 (range, Area { backing, ..area })
             })
             .collect();

@@ -14,6 +14,8 @@ pub enum Backing {
     Host {
         /// Whether `mprotect` may make it writable.
         may_write: bool,
+        /// Whether what is written is not the program's alone.
+        shared: bool,
     },
     /// Memory of the host that the guest may only read ([`Physical::attach`]). What is added to an
     /// address gives the guest-physical one.
@@ -51,6 +53,13 @@ impl Area {
             backing,
             withheld: Withheld::default(),
         }
+    }
+
+    /// Whether the program may write to what others may have, too.
+    #[must_use]
+    pub const fn is_written_shared(&self) -> bool {
+        matches!(self.backing, Backing::Host { shared: true, .. })
+            && self.protection & libc::PROT_WRITE != 0
     }
 }
 
@@ -174,6 +183,18 @@ impl Areas {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_shared_and_writable_is_written_shared() {
+        let area = |protection, shared| {
+            let may_write = true;
+            Area::new(protection, Backing::Host { may_write, shared })
+        };
+        assert!(area(libc::PROT_READ | libc::PROT_WRITE, true).is_written_shared());
+        assert!(!area(libc::PROT_READ, true).is_written_shared());
+        assert!(!area(libc::PROT_READ | libc::PROT_WRITE, false).is_written_shared());
+        assert!(!DATA.is_written_shared());
+    }
 
     const KEPT: Withheld = Withheld {
         mapping: false,
