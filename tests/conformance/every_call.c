@@ -144,7 +144,7 @@ static const char *const untried[] = {
     "eventfd",      "getpid",     "gettid",  "getppid", "getpgrp",  "setsid",    "sched_yield",
     "getuid",       "geteuid",    "getgid",  "getegid", "setfsuid", "setfsgid",  "munlockall",
     "memfd_secret", "brk",        "ioprio_set", "set_tid_address", "personality",
-    "seccomp",
+    "seccomp",      "keyctl",
 };
 
 static char *memory; /* two pages to write to, one to read only, then nothing */

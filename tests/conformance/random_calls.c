@@ -40,7 +40,7 @@ static int is_harmful(long number)
         SYS_setpgid,       SYS_setsid,          SYS_exit_group, SYS_exit,
         SYS_fork,          SYS_vfork,           SYS_clone,      SYS_clone3,
         SYS_execve,        SYS_execveat,        SYS_process_madvise, SYS_msgctl, SYS_semctl, SYS_shmctl,
-        SYS_pause,         SYS_rt_sigsuspend,   SYS_sync,       SYS_syncfs,
+        SYS_pause,         SYS_rt_sigsuspend,   SYS_sync,       SYS_syncfs, SYS_keyctl,
     };
     for (unsigned i = 0; i < sizeof harmful / sizeof *harmful; i++)
         if (harmful[i] == number)

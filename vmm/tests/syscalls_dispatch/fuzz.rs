@@ -103,6 +103,7 @@ const HARMFUL: &[&str] = &[
     "prlimit64",
     "unshare",
     "setns",
+    "keyctl",
     "semget",
     "semctl",
     "semop",

@@ -10,6 +10,7 @@
 //! | [`cloning`], [`replacing`], [`ending`], [`threads`], [`futex`], [`prctl`], [`capabilities`], [`confining`], [`limits`], [`affinity`] | the process |
 //! | [`signals`], [`stacks`], [`sending`] | signals |
 //! | [`exchange`], [`shm`] | System V messages, semaphores and shared memory |
+//! | [`keys`] | keys and keyrings |
 //! | [`notifying`] | message queues that tell when they fill |
 //! | [`peering`], [`comparing`] | a process by its id |
 //! | [`word`] | arguments whose meaning a command decides |
@@ -29,6 +30,7 @@ pub mod fcntl;
 pub mod futex;
 pub mod handles;
 pub mod ioctl;
+pub mod keys;
 pub mod limits;
 pub mod listing;
 pub mod locking;

@@ -549,7 +549,7 @@ pub const fn pointer(name: &'static str, shape: Shape) -> Argument {
 }
 
 /// The numbers of the calls.
-pub(super) mod numbers {
+pub(in crate::syscalls) mod numbers {
     pub use libc::*;
 
     /// libc has no name for it.
@@ -576,4 +576,4 @@ macro_rules! entries {
         } ),* ]
     };
 }
-pub(super) use entries;
+pub(in crate::syscalls) use entries;

@@ -5,7 +5,7 @@ use super::entry::{
     output_bytes, pointer, size, text, unsigned, Entry, Shape,
 };
 use super::vocabulary::{IPC, IPC_COMMAND, OPEN};
-use crate::syscalls::handlers::{exchange, notifying, peering, shm};
+use crate::syscalls::handlers::{exchange, keys, notifying, peering, shm};
 
 /// The entries.
 pub const ENTRIES: &[Entry] = entries! {
@@ -53,6 +53,8 @@ pub const ENTRIES: &[Entry] = entries! {
     [forward] add_key SYS_add_key
         (text("_type"), text("_description"), input_bytes("_payload", 3, Shape::Bytes),
          size("plen"), int("destringid"));
+    [by_hand keys::keyctl] keyctl SYS_keyctl
+        (int("cmd"), address("arg2"), address("arg3"), address("arg4"), address("arg5"));
     [forward] request_key SYS_request_key
         (text("_type"), text("_description"), text("_callout_info"), int("destringid"));
 };

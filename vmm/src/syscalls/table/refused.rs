@@ -52,8 +52,6 @@ pub const ENTRIES: &[Entry] = entries! {
         (pointer("attr_uptr", OPAQUE), int("pid"), int("cpu"), int("group_fd"), size("flags"));
     [refuse EPERM "its commands hold pointers that the kernel follows"] bpf SYS_bpf
         (int("cmd"), pointer("attr", OPAQUE), unsigned("size"));
-    [refuse ENOSYS "its commands hold pointers that the kernel follows"] keyctl SYS_keyctl
-        (int("cmd"), address("arg2"), address("arg3"), address("arg4"), address("arg5"));
     [refuse EOPNOTSUPP "a rule set would confine the VMM's own thread"] landlock_create_ruleset
         SYS_landlock_create_ruleset
         (pointer("attr", OPAQUE), size("size"), unsigned("flags"));
