@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -135,11 +136,22 @@ static void named(void) {
     unlink("socket");
 }
 
+#define GET_LOCAL_CID 0x7b9
+
+/* The machine's own address, where it has any. */
+static void machine_address(void) {
+    unsigned own = 77777;
+    int device = open("/dev/vsock", O_RDONLY);
+    if (device >= 0) CHECK(ioctl(device, GET_LOCAL_CID, &own) == 0 && own != 77777);
+    CHECK(device < 0 || close(device) == 0);
+}
+
 int main(void) {
     pairs();
     loopback();
     datagrams();
     named();
+    machine_address();
     CHECK_ERRNO(socket(12345, SOCK_STREAM, 0), EAFNOSUPPORT);
     CHECK_ERRNO(listen(0, 1), ENOTSOCK);
     return 0;

@@ -101,6 +101,8 @@ const REQUESTS: &[(u32, Word)] = &[
     (0x8933, InOut(40)),
     (0x8942, InOut(40)),
     (0x8970, InOut(40)),
+    // The address on `AF_VSOCK`.
+    (0x7b9, Out(4)),
     // Files and file systems.
     (0x1, InOut(4)),
     (0x2, Out(4)),
